@@ -1,0 +1,1 @@
+//! Landfall's decisions: plain functions over plain data, and the engine over ports.

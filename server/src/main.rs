@@ -1,0 +1,2 @@
+//! Landfall's sync server.
+fn main() {}

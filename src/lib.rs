@@ -1,0 +1,1 @@
+//! Landfall in a browser: the edges of the engine.

@@ -1,0 +1,2 @@
+//! Landfall's one tool.
+fn main() {}
