@@ -1,0 +1,172 @@
+//! What the core needs of a record's fields, wherever they live.
+//!
+//! In a browser a body is a handle to one frozen JavaScript object; in the simulator and in tests it is a
+//! [`serde_json::Value`]. The core never copies a body to read it: it asks for the fields that it decides by.
+
+use std::rc::Rc;
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+/// What kind of JSON value a field holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    Null,
+    Boolean,
+    Number,
+    String,
+    Array,
+    Object,
+}
+
+/// A scalar as a part of an index key. The order is null, booleans, numbers, strings by code point.
+#[derive(Clone, Debug)]
+pub enum Scalar {
+    Null,
+    Boolean(bool),
+    /// Never NaN: JSON has none.
+    Number(f64),
+    String(Rc<str>),
+}
+
+/// `_syncStatus`, with F1's four values.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SyncStatus {
+    /// As the server has it.
+    #[default]
+    Synced,
+    /// The server has it, and something that it has not.
+    Modified,
+    /// The server has not got it yet.
+    PendingUpload,
+    /// A change to it waits for a person's decision.
+    Conflict,
+}
+
+impl SyncStatus {
+    /// The value that an app sees.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Synced => "synced",
+            Self::Modified => "modified",
+            Self::PendingUpload => "pending_upload",
+            Self::Conflict => "conflict",
+        }
+    }
+}
+
+/// What every record carries besides its fields (F1). Times are milliseconds since the Unix epoch.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SyncMetadata {
+    pub status: SyncStatus,
+    pub local_updated_at: Option<u64>,
+    pub server_updated_at: Option<u64>,
+    /// The latest mutation written here for this record.
+    pub sync_id: Option<Rc<str>>,
+    pub deleted: bool,
+    pub version: Option<u64>,
+}
+
+/// The fields of one record, or the changed fields of one mutation: a JSON object that is never changed in place.
+///
+/// Cloning is cheap (a handle). Every value in it has passed the boundary's check, so it is JSON's and nothing else.
+pub trait Body: Clone + 'static {
+    /// An object without fields.
+    fn empty() -> Self;
+
+    /// The names of its fields.
+    fn fields(&self) -> Vec<String>;
+
+    /// What a field holds, or `None` if it is absent.
+    fn kind(&self, field: &str) -> Option<Kind>;
+
+    /// A field as an index key's part: absent is [`Scalar::Null`]; an array or object is `None`.
+    fn scalar(&self, field: &str) -> Option<Scalar>;
+
+    /// This object with one field replaced by a string (an id that was exchanged).
+    #[must_use]
+    fn with_text(&self, field: &str, value: &str) -> Self;
+
+    /// This object with the fields of `changes` in place of its own, and without those of `unset`.
+    #[must_use]
+    fn patched(&self, changes: &Self, unset: &[String]) -> Self;
+
+    /// The record as readers get it: these fields, `id` and the sync metadata, frozen.
+    #[must_use]
+    fn record(&self, id: &str, metadata: &SyncMetadata) -> Self;
+
+    /// As JSON text; fields in the order in which they were set.
+    fn to_json(&self) -> String;
+
+    /// A string field's text.
+    fn text(&self, field: &str) -> Option<Rc<str>> {
+        match self.scalar(field) {
+            Some(Scalar::String(text)) => Some(text),
+            _ => None,
+        }
+    }
+}
+
+impl Body for Value {
+    fn empty() -> Self {
+        Self::Object(Map::new())
+    }
+
+    fn fields(&self) -> Vec<String> {
+        self.as_object().map(|object| object.keys().cloned().collect()).unwrap_or_default()
+    }
+
+    fn kind(&self, field: &str) -> Option<Kind> {
+        Some(match self.get(field)? {
+            Self::Null => Kind::Null,
+            Self::Bool(_) => Kind::Boolean,
+            Self::Number(_) => Kind::Number,
+            Self::String(_) => Kind::String,
+            Self::Array(_) => Kind::Array,
+            Self::Object(_) => Kind::Object,
+        })
+    }
+
+    fn scalar(&self, field: &str) -> Option<Scalar> {
+        match self.get(field) {
+            None | Some(Self::Null) => Some(Scalar::Null),
+            Some(Self::Bool(value)) => Some(Scalar::Boolean(*value)),
+            Some(Self::Number(value)) => value.as_f64().map(Scalar::Number),
+            Some(Self::String(value)) => Some(Scalar::String(value.as_str().into())),
+            Some(Self::Array(_) | Self::Object(_)) => None,
+        }
+    }
+
+    fn with_text(&self, field: &str, value: &str) -> Self {
+        let mut copy = self.clone();
+        copy[field] = Self::String(value.to_owned());
+        copy
+    }
+
+    fn patched(&self, changes: &Self, unset: &[String]) -> Self {
+        let mut copy = self.as_object().cloned().unwrap_or_default();
+        if let Some(changes) = changes.as_object() {
+            copy.extend(changes.iter().map(|(field, value)| (field.clone(), value.clone())));
+        }
+        copy.retain(|field, _| !unset.contains(field));
+        Self::Object(copy)
+    }
+
+    fn record(&self, id: &str, metadata: &SyncMetadata) -> Self {
+        let mut copy = self.as_object().cloned().unwrap_or_default();
+        copy.insert("id".into(), id.into());
+        copy.insert("_syncStatus".into(), metadata.status.as_str().into());
+        copy.insert("_localUpdatedAt".into(), metadata.local_updated_at.into());
+        copy.insert("_serverUpdatedAt".into(), metadata.server_updated_at.into());
+        copy.insert("_syncId".into(), metadata.sync_id.as_deref().into());
+        copy.insert("_isDeleted".into(), metadata.deleted.into());
+        copy.insert("_version".into(), metadata.version.into());
+        Self::Object(copy)
+    }
+
+    fn to_json(&self) -> String {
+        self.to_string()
+    }
+}

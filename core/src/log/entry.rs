@@ -1,0 +1,278 @@
+//! What an entry says. Stored shapes: their serde names are the format; [`FORMAT`] is its version.
+
+use std::rc::Rc;
+
+use serde::{Deserialize, Serialize};
+
+use crate::body::SyncStatus;
+use crate::schema::Priority;
+
+/// The version of every stored shape in this module.
+pub const FORMAT: u32 = 1;
+
+/// Ids are shared: records, indexes and mutations hold the same text.
+pub type Id = Rc<str>;
+
+/// An entry's random mark: it tells two entries under one key apart.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Mark(pub Id);
+
+/// A place in the log: an entry's key and its mark. The default lies before entry 1.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Position {
+    #[serde(rename = "k")]
+    pub key: u64,
+    #[serde(rename = "m")]
+    pub mark: Mark,
+}
+
+/// One atomic commit. It holds outcomes: applying it runs no rule and asks nobody.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Entry<B> {
+    /// [`FORMAT`] when it was written. A reader of an older format stops here.
+    #[serde(rename = "v")]
+    pub format: u32,
+    #[serde(rename = "m")]
+    pub mark: Mark,
+    /// The last valid entry that its writer had seen.
+    #[serde(rename = "p")]
+    pub prev: Position,
+    #[serde(rename = "c")]
+    pub changes: Vec<Change<B>>,
+}
+
+/// One row put in place, or taken away. The row is the whole new row.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub enum Change<B> {
+    /// A record of one of the app's tables. `None`: it is no longer held here.
+    #[serde(rename = "r")]
+    Record {
+        #[serde(rename = "t")]
+        table: Id,
+        #[serde(rename = "i")]
+        id: Id,
+        #[serde(rename = "r")]
+        row: Option<Record<B>>,
+    },
+    /// The server's copies of a record that has unsent changes. `None`: it has none any more.
+    #[serde(rename = "b")]
+    Base {
+        #[serde(rename = "t")]
+        table: Id,
+        #[serde(rename = "i")]
+        id: Id,
+        #[serde(rename = "r")]
+        row: Option<Base<B>>,
+    },
+    /// A mutation in the outbox. `None`: it left.
+    #[serde(rename = "m")]
+    Mutation {
+        #[serde(rename = "i")]
+        id: Id,
+        #[serde(rename = "r")]
+        row: Option<Rc<Mutation<B>>>,
+    },
+    /// A temporary id got its server id. From here on, references to it are references to the server id, in
+    /// every table, loaded or not: [`crate::state`] and compaction rewrite them.
+    #[serde(rename = "i")]
+    Mapping(Mapping),
+    /// How far a set of tables has been pulled. `None`: from the beginning.
+    #[serde(rename = "c")]
+    Cursor {
+        #[serde(rename = "s")]
+        set: Id,
+        #[serde(rename = "r")]
+        row: Option<Cursor>,
+    },
+    /// One of the database's own facts: see [`crate::state::Meta`].
+    #[serde(rename = "x")]
+    Meta {
+        #[serde(rename = "k")]
+        key: Id,
+        #[serde(rename = "v")]
+        value: Option<String>,
+    },
+}
+
+fn is_false(value: &bool) -> bool {
+    !*value
+}
+
+fn is_zero(value: &u32) -> bool {
+    *value == 0
+}
+
+fn is_synced(status: &SyncStatus) -> bool {
+    *status == SyncStatus::Synced
+}
+
+/// A record as this device has it: the server's copy with everything unsent on top.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Record<B> {
+    #[serde(rename = "d")]
+    pub data: B,
+    /// The server's version under the changes made here.
+    #[serde(rename = "v", default, skip_serializing_if = "Option::is_none")]
+    pub version: Option<u64>,
+    #[serde(rename = "s", default, skip_serializing_if = "Option::is_none")]
+    pub server_updated_at: Option<u64>,
+    #[serde(rename = "l", default, skip_serializing_if = "Option::is_none")]
+    pub local_updated_at: Option<u64>,
+    #[serde(rename = "m", default, skip_serializing_if = "Option::is_none")]
+    pub sync_id: Option<Id>,
+    #[serde(rename = "u", default, skip_serializing_if = "is_synced")]
+    pub status: SyncStatus,
+    /// Deleted, and still remembered: hidden from queries, so that an older row cannot bring it back.
+    #[serde(rename = "x", default, skip_serializing_if = "is_false")]
+    pub deleted: bool,
+}
+
+/// One of the server's versions of a record.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ServerCopy<B> {
+    #[serde(rename = "d")]
+    pub data: B,
+    #[serde(rename = "v")]
+    pub version: u64,
+    #[serde(rename = "s")]
+    pub updated_at: u64,
+    #[serde(rename = "x", default, skip_serializing_if = "is_false")]
+    pub deleted: bool,
+}
+
+/// The server's side of a record that has unsent changes.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Base<B> {
+    /// The last server state known when we first changed it. `None`: it was created here.
+    #[serde(rename = "b")]
+    pub base: Option<ServerCopy<B>>,
+    /// A newer one that came since.
+    #[serde(rename = "t")]
+    pub theirs: Option<ServerCopy<B>>,
+}
+
+impl<B> Base<B> {
+    /// The newest server state known.
+    #[must_use]
+    pub fn newest(&self) -> Option<&ServerCopy<B>> {
+        self.theirs.as_ref().or(self.base.as_ref())
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Operation {
+    Create,
+    Update,
+    Delete,
+}
+
+/// Where a mutation stands. A mutation is in exactly one state.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum MutationState {
+    /// Waits for its turn.
+    Pending,
+    /// A request may have carried it: sent again under the same id until there is an answer.
+    Sending,
+    /// Parked: somebody else changed the record first.
+    Conflict,
+    /// Parked: the server refuses it as it is.
+    Rejected,
+}
+
+impl MutationState {
+    /// Whether it waits for somebody's decision.
+    #[must_use]
+    pub fn is_parked(self) -> bool {
+        match self {
+            Self::Pending | Self::Sending => false,
+            Self::Conflict | Self::Rejected => true,
+        }
+    }
+}
+
+/// Why the server refused a mutation.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Refusal {
+    pub code: String,
+    pub message: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub field: Option<String>,
+}
+
+/// One durable intent to create, update or delete one record (F2).
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Mutation<B> {
+    /// Also the idempotency key. A UUIDv7, minted when it is written and never again.
+    #[serde(rename = "i")]
+    pub id: Id,
+    /// Its place in the order of writing.
+    #[serde(rename = "q")]
+    pub sequence: u64,
+    #[serde(rename = "t")]
+    pub table: Id,
+    #[serde(rename = "r")]
+    pub record_id: Id,
+    #[serde(rename = "o")]
+    pub operation: Operation,
+    /// The changed fields only.
+    #[serde(rename = "d")]
+    pub data: B,
+    /// Fields that it removes.
+    #[serde(rename = "z", default, skip_serializing_if = "Vec::is_empty")]
+    pub unset: Vec<String>,
+    #[serde(rename = "b", default, skip_serializing_if = "Option::is_none")]
+    pub base_version: Option<u64>,
+    /// When it was written, by this device's clock.
+    #[serde(rename = "w")]
+    pub timestamp: u64,
+    #[serde(rename = "p")]
+    pub priority: Priority,
+    #[serde(rename = "s")]
+    pub state: MutationState,
+    /// Definite answers that named it.
+    #[serde(rename = "a", default, skip_serializing_if = "is_zero")]
+    pub attempts: u32,
+    /// The last server time seen before it was first sent. `Some` freezes it for life.
+    #[serde(rename = "f", default, skip_serializing_if = "Option::is_none")]
+    pub first_sent_at: Option<u64>,
+    #[serde(rename = "l", default, skip_serializing_if = "Option::is_none")]
+    pub last_attempt_at: Option<u64>,
+    #[serde(rename = "n", default, skip_serializing_if = "Option::is_none")]
+    pub next_attempt_at: Option<u64>,
+    #[serde(rename = "e", default, skip_serializing_if = "Option::is_none")]
+    pub error: Option<Refusal>,
+    /// Mutations that must be applied before it.
+    #[serde(rename = "y", default, skip_serializing_if = "Vec::is_empty")]
+    pub dependencies: Vec<Id>,
+    #[serde(rename = "u")]
+    pub principal: Id,
+    #[serde(rename = "h")]
+    pub schema_version: u32,
+}
+
+/// A temporary id and the server id that took its place.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Mapping {
+    #[serde(rename = "i")]
+    pub temporary: Id,
+    #[serde(rename = "r")]
+    pub server: Id,
+    #[serde(rename = "t")]
+    pub table: Id,
+    #[serde(rename = "w")]
+    pub at: u64,
+}
+
+/// How far a set of tables has been pulled.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Cursor {
+    /// The server's opaque position.
+    #[serde(rename = "c")]
+    pub cursor: String,
+    /// When it was reached, by this device's clock.
+    #[serde(rename = "w")]
+    pub at: u64,
+}
