@@ -1,0 +1,73 @@
+//! The form of temporary ids. Time and chance are the caller's.
+
+const PREFIX: &str = "temp_";
+
+/// The id a record is born with: `temp_<timestamp>_<random>_<entityType>`, where the random part is base 36 and at least
+/// six characters long. The time leads, so ids of one device sort by when they were made (until 2286, when a millisecond
+/// time grows a digit).
+#[must_use]
+pub fn temporary_id(timestamp_ms: u64, random: u64, table: &str) -> String {
+    format!("{PREFIX}{timestamp_ms:013}_{}_{table}", base36(random))
+}
+
+/// Whether an id has the form of a temporary one. Server ids never do.
+#[must_use]
+pub fn is_temporary(id: &str) -> bool {
+    let Some(rest) = id.strip_prefix(PREFIX) else { return false };
+    let mut parts = rest.splitn(3, '_');
+    let digits = |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit());
+    let random = |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_alphanumeric());
+    parts.next().is_some_and(digits)
+        && parts.next().is_some_and(random)
+        && parts.next().is_some_and(|t| !t.is_empty())
+}
+
+fn base36(mut number: u64) -> String {
+    const DIGITS: &[u8; 36] = b"0123456789abcdefghijklmnopqrstuvwxyz";
+    let mut reversed = Vec::with_capacity(13);
+    while number > 0 || reversed.len() < 6 {
+        // The remainder is below 36, so the index is in range.
+        reversed.push(char::from(DIGITS[usize::try_from(number % 36).unwrap_or(0)]));
+        number /= 36;
+    }
+    reversed.iter().rev().collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn has_the_documented_form() {
+        assert_eq!(temporary_id(1_760_000_000_000, 0, "steps"), "temp_1760000000000_000000_steps");
+        assert_eq!(
+            temporary_id(1_760_000_000_000, 36u64.pow(5), "time_logs"),
+            "temp_1760000000000_100000_time_logs"
+        );
+        assert_eq!(temporary_id(5, u64::MAX, "a"), "temp_0000000000005_3w5e11264sgsf_a");
+    }
+
+    #[test]
+    fn sorts_by_time() {
+        assert!(temporary_id(999, u64::MAX, "z") < temporary_id(1_000, 0, "a"));
+        assert!(temporary_id(1_759_999_999_999, 7, "z") < temporary_id(1_760_000_000_000, 3, "a"));
+    }
+
+    #[test]
+    fn is_told_from_other_ids() {
+        assert!(is_temporary(&temporary_id(1, 2, "tasks")));
+        assert!(is_temporary("temp_1760000000000_k3j9x2_steps"));
+        for other in [
+            "",
+            "41",
+            "temp_",
+            "temp_x_k3_steps",
+            "temp_1_k3",
+            "temp_1_k3_",
+            "temp_1__steps",
+            "0199b1c0-0000-7000-8000-000000000000",
+        ] {
+            assert!(!is_temporary(other), "{other}");
+        }
+    }
+}

@@ -1,0 +1,94 @@
+use serde_json::{Value, json};
+
+use super::*;
+
+/// The documented examples, as they are on the wire. A change here is a change of the protocol.
+fn round_trip<T: Serialize + for<'de> Deserialize<'de>>(wire: &Value) -> T {
+    let parsed: T = serde_json::from_value(wire.clone()).unwrap();
+    assert_eq!(&serde_json::to_value(&parsed).unwrap(), wire);
+    parsed
+}
+
+#[test]
+fn an_upload_on_the_wire() {
+    let upload: Upload<Value> = round_trip(&json!({
+        "protocol": 1, "principal": "u7", "deviceId": "device_1760000000000_a7b3c2", "schemaVersion": 3, "epoch": "b1f0",
+        "sentAt": 1_760_000_001_000_u64,
+        "operations": [
+            { "id": "0199", "table": "steps", "recordId": "temp_1760000000000_k3j9x2_steps", "operation": "create",
+              "baseVersion": null, "data": { "phase_id": "41", "name": "Pull cable" }, "timestamp": 1_760_000_000_000_u64,
+              "dependencies": [] },
+            { "id": "019b", "table": "tasks", "recordId": "77", "operation": "update", "baseVersion": 4,
+              "data": { "status": "completed" }, "unset": ["blocked_reason"], "timestamp": 1_760_000_000_009_u64,
+              "firstSentAt": 1_759_999_999_000_u64, "dependencies": ["0199"] }
+        ]
+    }));
+    assert_eq!(upload.operations[1].base_version, Some(4));
+    assert_eq!(upload.operations[0].unset, Vec::<String>::new());
+}
+
+#[test]
+fn the_least_an_operation_can_say() {
+    let least = json!({ "id": "1", "table": "t", "recordId": "2", "operation": "withdraw", "timestamp": 3 });
+    let operation: Operation<Value> = serde_json::from_value(least).unwrap();
+    assert_eq!((operation.base_version, operation.data, operation.first_sent_at), (None, None, None));
+}
+
+#[test]
+fn an_answer_on_the_wire() {
+    let answer: UploadAnswer<Value> = round_trip(&json!({
+        "protocol": 1, "epoch": "b1f0", "serverTime": 1_760_000_001_040_u64,
+        "results": [
+            { "id": "0199", "status": "applied", "recordId": "903", "version": 1, "updatedAt": 1_760_000_001_040_u64 },
+            { "id": "019b", "status": "conflict", "record": { "table": "tasks", "id": "77", "version": 6,
+                "updatedAt": 1_759_999_990_000_u64, "data": { "status": "in_progress" } } },
+            { "id": "019c", "status": "conflict", "deletion": { "table": "tasks", "id": "78", "version": 2,
+                "deletedAt": 1, "createdAs": "temp_1_abcdef_tasks", "reason": "deleted" } },
+            { "id": "019d", "status": "rejected", "code": "invalid-value", "field": "title", "message": "must be a string" },
+            { "id": "019e", "status": "deferred", "retryAfterMs": 5000 }
+        ],
+        "idMappings": [{ "tempId": "temp_1760000000000_k3j9x2_steps", "realId": "903", "entityType": "steps" }]
+    }));
+    for result in answer.results {
+        let wire = result.clone();
+        let (id, outcome) = result.into_outcome().unwrap();
+        assert_eq!(OperationResult::new(id, outcome), wire);
+    }
+}
+
+#[test]
+fn a_result_that_lacks_what_it_promises_is_told() {
+    for (wire, member) in [
+        (json!({ "id": "1", "status": "applied", "version": 1, "updatedAt": 1 }), "recordId"),
+        (json!({ "id": "1", "status": "duplicate", "recordId": "2", "updatedAt": 1 }), "version"),
+        (json!({ "id": "1", "status": "conflict" }), "record"),
+        (json!({ "id": "1", "status": "rejected", "message": "no" }), "code"),
+    ] {
+        let result: OperationResult<Value> = serde_json::from_value(wire).unwrap();
+        assert_eq!(result.into_outcome().unwrap_err().member, member);
+    }
+}
+
+#[test]
+fn a_page_on_the_wire() {
+    let page: Page<Value> = round_trip(&json!({
+        "entities": [{ "table": "tasks", "id": "904", "version": 1, "updatedAt": 2, "createdAs": "temp_1_abcdef_tasks",
+            "data": { "title": "Splice" } }],
+        "deletions": [{ "table": "tasks", "id": "78", "version": 2, "deletedAt": 1, "reason": "left-scope" }],
+        "cursor": "x", "hasMore": false, "epoch": "b1f0", "horizon": 0, "serverTime": 3
+    }));
+    assert_eq!(page.deletions[0].reason, DeletionReason::LeftScope);
+    let download: Download = round_trip(&json!({ "protocol": 1, "cursor": null, "entityTypes": ["tasks"],
+        "scope": "mine", "limit": 1000, "lastSync": 7 }));
+    assert_eq!(download.limit, Some(1000));
+}
+
+#[test]
+fn a_problem_on_the_wire() {
+    let problem: Problem =
+        round_trip(&json!({ "type": "urn:landfall:error:epoch-changed", "title": "The epoch changed",
+        "status": 409, "detail": "pull in full" }));
+    assert_eq!(problem.code(), Some("epoch-changed"));
+    assert_eq!(Problem::new("a", "b", 400, None).kind, "urn:landfall:error:a");
+    assert_eq!(Problem { kind: "about:blank".into(), ..problem }.code(), None);
+}

@@ -1,0 +1,192 @@
+//! The schema: one JSON document that page, worker, server and simulator read the same.
+//!
+//! [`Schema::parse`] takes the document and answers with either a schema in which every name resolves, or the first
+//! thing that is wrong with it and where. Code that holds a [`Schema`] need not check a name again.
+
+mod order;
+mod parse;
+
+use std::collections::BTreeMap;
+
+/// What is wrong with a schema document, and where.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{path}: {message}")]
+pub struct SchemaError {
+    /// Where in the document, as `tables.tasks.references.step_id`; `schema` for the document itself.
+    pub path: String,
+    /// What is wrong there, as a sentence.
+    pub message: String,
+}
+
+impl SchemaError {
+    /// The stable code of every schema error.
+    pub const CODE: &str = "invalid-schema";
+
+    /// The stable code, for a table of errors.
+    #[must_use]
+    pub const fn code(&self) -> &'static str {
+        Self::CODE
+    }
+}
+
+/// A validated schema.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Schema {
+    /// The app's number for this shape of its data; at least 1.
+    pub version: u32,
+    /// By name. Never empty.
+    pub tables: BTreeMap<String, Table>,
+}
+
+/// One table of a schema.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Table {
+    /// The app's own fields; `id` and names that begin with `_` are Landfall's.
+    pub fields: BTreeMap<String, Field>,
+    /// Foreign keys, by the field that holds them.
+    pub references: BTreeMap<String, Reference>,
+    /// The declared indexes in the order of the document, then one for each foreign key that leads none of them.
+    pub indexes: Vec<Vec<String>>,
+    /// Natural keys. A record in which a part of the key is absent or `null` is not constrained by it.
+    pub unique: Vec<Vec<String>>,
+    /// Who names a record of this table.
+    pub ids: Ids,
+    /// How urgently a change is sent.
+    pub priority: PriorityRule,
+}
+
+/// A field's type.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Field {
+    /// What it holds.
+    pub kind: FieldKind,
+    /// Whether it may be absent or `null`.
+    pub optional: bool,
+}
+
+/// What a field holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum FieldKind {
+    /// Text.
+    String,
+    /// A finite double.
+    Number,
+    /// `true` or `false`.
+    Boolean,
+    /// Any JSON value. It cannot be indexed.
+    Json,
+}
+
+impl FieldKind {
+    /// The word for it in the document.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::String => "string",
+            Self::Number => "number",
+            Self::Boolean => "boolean",
+            Self::Json => "json",
+        }
+    }
+}
+
+/// A foreign key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reference {
+    /// The parent table.
+    pub table: String,
+    /// What deleting the parent does.
+    pub on_delete: OnDelete,
+}
+
+/// What deleting a parent does to its children.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum OnDelete {
+    /// The children are deleted with it.
+    Cascade,
+    /// It is refused while it has children.
+    Refuse,
+}
+
+/// Who names a record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Ids {
+    /// The server; the record has a temporary id until then.
+    Temporary,
+    /// The device, by a UUID that stays.
+    Uuid,
+}
+
+/// How urgently a mutation is sent. `Critical` is the greatest.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Priority {
+    /// After everything else.
+    Low,
+    /// The default.
+    Medium,
+    /// Before the ordinary.
+    High,
+    /// Before everything else.
+    Critical,
+}
+
+/// The priority of a table's mutations.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PriorityRule {
+    /// Of a mutation that changes no field with a priority of its own.
+    pub default: Priority,
+    /// By field; a mutation has the highest of those it changes.
+    pub fields: BTreeMap<String, Priority>,
+}
+
+impl PriorityRule {
+    /// The priority of a mutation that changes these fields. A field's own priority replaces the default; of several
+    /// fields the highest counts.
+    #[must_use]
+    pub fn of<'a>(&self, changed: impl IntoIterator<Item = &'a str>) -> Priority {
+        changed.into_iter().filter_map(|field| self.fields.get(field).copied()).max().unwrap_or(self.default)
+    }
+}
+
+impl Schema {
+    /// Reads and validates a schema document.
+    pub fn parse(document: &serde_json::Value) -> Result<Self, SchemaError> {
+        parse::schema(document)
+    }
+
+    /// The table of that name.
+    #[must_use]
+    pub fn table(&self, name: &str) -> Option<&Table> {
+        self.tables.get(name)
+    }
+
+    /// Who refers to `table`: (child table, field, what a deletion does), by table and field name.
+    pub fn children_of<'a>(&'a self, table: &'a str) -> impl Iterator<Item = (&'a str, &'a str, OnDelete)> {
+        self.tables.iter().flat_map(move |(child, definition)| {
+            definition
+                .references
+                .iter()
+                .filter(move |(_, reference)| reference.table == table)
+                .map(move |(field, reference)| (child.as_str(), field.as_str(), reference.on_delete))
+        })
+    }
+
+    /// Every table once, parents before children. Where tables refer to each other in a circle no such order exists:
+    /// the circle is then entered at its first name, so that the order is total and the same everywhere.
+    #[must_use]
+    pub fn tables_parents_first(&self) -> Vec<&str> {
+        order::parents_first(self)
+    }
+}
+
+impl Table {
+    /// The field of that name.
+    #[must_use]
+    pub fn field(&self, name: &str) -> Option<Field> {
+        self.fields.get(name).copied()
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,275 @@
+//! From the JSON document to a [`Schema`], by hand: the errors name the place in the document, and a word that this
+//! release does not know is refused rather than ignored, since ignoring `rules` would lose what they protect.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Map, Value};
+
+use super::{Field, FieldKind, Ids, OnDelete, Priority, PriorityRule, Reference, Schema, SchemaError, Table};
+
+/// Parts of the schema language that exist in the design and come with a later release.
+const LATER: [&str; 4] = ["conflict", "retention", "rollups", "rules"];
+
+/// Longer names would make ids and indexes unwieldy.
+const NAME_CHARS_MAX: usize = 64;
+
+type Parsed<T> = Result<T, SchemaError>;
+
+fn error<T>(path: &str, message: impl Into<String>) -> Parsed<T> {
+    Err(SchemaError { path: path.to_owned(), message: message.into() })
+}
+
+fn at(path: &str, key: &str) -> String {
+    if path == "schema" { key.to_owned() } else { format!("{path}.{key}") }
+}
+
+fn object<'a>(value: &'a Value, path: &str) -> Parsed<&'a Map<String, Value>> {
+    match value {
+        Value::Object(map) => Ok(map),
+        _ => error(path, "must be an object"),
+    }
+}
+
+fn only(map: &Map<String, Value>, path: &str, known: &[&str]) -> Parsed<()> {
+    for key in map.keys().filter(|key| !known.contains(&key.as_str())) {
+        let path = at(path, key);
+        return if LATER.contains(&key.as_str()) {
+            error(&path, "is not supported in this release")
+        } else {
+            error(&path, format!("is not a key of the schema; known here: {}", known.join(", ")))
+        };
+    }
+    Ok(())
+}
+
+/// A table's or field's name. Names become parts of ids, paths, indexes and JSON paths in SQL, so their alphabet is
+/// narrow: letters and digits of any script, `_` and `-`.
+fn name(name: &str, path: &str) -> Parsed<()> {
+    if name == "id" || name.starts_with('_') {
+        return error(path, "is a reserved name: `id` and names that begin with `_` are Landfall's");
+    }
+    let legal = name.chars().all(|c| c.is_alphanumeric() || c == '_' || c == '-');
+    if !legal || !name.starts_with(char::is_alphabetic) || name.chars().count() > NAME_CHARS_MAX {
+        return error(
+            path,
+            format!(
+                "is not a name: a letter, then letters, digits, `_` or `-`, {NAME_CHARS_MAX} characters at most"
+            ),
+        );
+    }
+    Ok(())
+}
+
+pub(super) fn schema(document: &Value) -> Parsed<Schema> {
+    let map = object(document, "schema")?;
+    only(map, "schema", &["version", "tables"])?;
+    let version = map.get("version").map_or_else(|| error("version", "is missing"), version)?;
+    let Some(tables) = map.get("tables") else { return error("tables", "is missing") };
+    let tables = object(tables, "tables")?;
+    if tables.is_empty() {
+        return error("tables", "must name at least one table");
+    }
+    let mut parsed = BTreeMap::new();
+    for (table_name, value) in tables {
+        let path = at("tables", table_name);
+        name(table_name, &path)?;
+        parsed.insert(table_name.clone(), table(value, &path)?);
+    }
+    for (table_name, table) in &parsed {
+        for (field, reference) in &table.references {
+            if !parsed.contains_key(&reference.table) {
+                let path = format!("tables.{table_name}.references.{field}.table");
+                return error(
+                    &path,
+                    format!("refers to `{}`, which is no table of this schema", reference.table),
+                );
+            }
+        }
+    }
+    Ok(Schema { version, tables: parsed })
+}
+
+fn version(value: &Value) -> Parsed<u32> {
+    // A JavaScript host hands over doubles: 1.0 is the integer 1.
+    let number = value.as_u64().or_else(|| {
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "whole and in range, as checked"
+        )]
+        value
+            .as_f64()
+            .filter(|n| n.fract() == 0.0 && (0.0..=f64::from(u32::MAX)).contains(n))
+            .map(|n| n as u64)
+    });
+    match number.and_then(|n| u32::try_from(n).ok()) {
+        Some(version) if version > 0 => Ok(version),
+        _ => error("version", "must be a positive integer"),
+    }
+}
+
+fn table(value: &Value, path: &str) -> Parsed<Table> {
+    let map = object(value, path)?;
+    only(map, path, &["fields", "references", "indexes", "unique", "ids", "priority"])?;
+    let Some(value) = map.get("fields") else { return error(&at(path, "fields"), "is missing") };
+    let fields = fields(value, &at(path, "fields"))?;
+    let references = match map.get("references") {
+        Some(value) => references(value, &at(path, "references"), &fields)?,
+        None => BTreeMap::new(),
+    };
+    let mut indexes = keys(map.get("indexes"), &at(path, "indexes"), &fields)?;
+    for field in references.keys() {
+        if !indexes.iter().any(|index| index.first() == Some(field)) {
+            indexes.push(vec![field.clone()]);
+        }
+    }
+    let unique = keys(map.get("unique"), &at(path, "unique"), &fields)?;
+    let ids = match map.get("ids") {
+        None => Ids::Temporary,
+        Some(Value::String(word)) if word == "temporary" => Ids::Temporary,
+        Some(Value::String(word)) if word == "uuid" => Ids::Uuid,
+        Some(_) => return error(&at(path, "ids"), "must be `temporary` or `uuid`"),
+    };
+    let priority = priority_rule(map.get("priority"), &at(path, "priority"), &fields)?;
+    Ok(Table { fields, references, indexes, unique, ids, priority })
+}
+
+fn fields(value: &Value, path: &str) -> Parsed<BTreeMap<String, Field>> {
+    let map = object(value, path)?;
+    if map.is_empty() {
+        return error(path, "must name at least one field");
+    }
+    map.iter()
+        .map(|(field, value)| {
+            let path = at(path, field);
+            name(field, &path)?;
+            let word = value.as_str().unwrap_or_default();
+            let (kind, optional) = word.strip_suffix('?').map_or((word, false), |kind| (kind, true));
+            let kind = match kind {
+                "string" => FieldKind::String,
+                "number" => FieldKind::Number,
+                "boolean" => FieldKind::Boolean,
+                "json" => FieldKind::Json,
+                _ => {
+                    return error(
+                        &path,
+                        "must be `string`, `number`, `boolean` or `json`, with `?` if optional",
+                    );
+                }
+            };
+            Ok((field.clone(), Field { kind, optional }))
+        })
+        .collect()
+}
+
+fn references(
+    value: &Value,
+    path: &str,
+    fields: &BTreeMap<String, Field>,
+) -> Parsed<BTreeMap<String, Reference>> {
+    object(value, path)?
+        .iter()
+        .map(|(field, value)| {
+            let path = at(path, field);
+            match fields.get(field) {
+                None => return error(&path, format!("`{field}` is no field of this table")),
+                Some(Field { kind: FieldKind::String, .. }) => {}
+                Some(Field { kind, .. }) => {
+                    return error(
+                        &path,
+                        format!("a reference must be a string, but `{field}` is a {}", kind.name()),
+                    );
+                }
+            }
+            let map = object(value, &path)?;
+            only(map, &path, &["table", "onDelete"])?;
+            let Some(table) = map.get("table").and_then(Value::as_str) else {
+                return error(&at(&path, "table"), "must be the name of a table");
+            };
+            let on_delete = match map.get("onDelete") {
+                None => OnDelete::Refuse,
+                Some(Value::String(word)) if word == "refuse" => OnDelete::Refuse,
+                Some(Value::String(word)) if word == "cascade" => OnDelete::Cascade,
+                Some(_) => return error(&at(&path, "onDelete"), "must be `cascade` or `refuse`"),
+            };
+            Ok((field.clone(), Reference { table: table.to_owned(), on_delete }))
+        })
+        .collect()
+}
+
+/// Indexes or natural keys: a list of field names, each alone or several in a list.
+fn keys(value: Option<&Value>, path: &str, fields: &BTreeMap<String, Field>) -> Parsed<Vec<Vec<String>>> {
+    let Some(value) = value else { return Ok(Vec::new()) };
+    let Value::Array(list) = value else { return error(path, "must be a list of field names") };
+    let mut parsed: Vec<Vec<String>> = Vec::with_capacity(list.len());
+    for (position, value) in list.iter().enumerate() {
+        let path = format!("{path}[{position}]");
+        let parts: Option<Vec<&str>> = match value {
+            Value::String(field) => Some(vec![field]),
+            Value::Array(parts) => parts.iter().map(Value::as_str).collect(),
+            _ => None,
+        };
+        let Some(parts) = parts.filter(|parts| !parts.is_empty()) else {
+            return error(&path, "must be a field's name or a list of them");
+        };
+        for (index, part) in parts.iter().enumerate() {
+            match fields.get(*part) {
+                None => return error(&path, format!("`{part}` is no field of this table")),
+                Some(Field { kind: FieldKind::Json, .. }) => {
+                    return error(&path, format!("`{part}` is a json field and has no order"));
+                }
+                Some(_) if parts[..index].contains(part) => {
+                    return error(&path, format!("names `{part}` twice"));
+                }
+                Some(_) => {}
+            }
+        }
+        let key: Vec<String> = parts.into_iter().map(str::to_owned).collect();
+        // Said twice is meant once.
+        if !parsed.contains(&key) {
+            parsed.push(key);
+        }
+    }
+    Ok(parsed)
+}
+
+fn priority_rule(
+    value: Option<&Value>,
+    path: &str,
+    fields: &BTreeMap<String, Field>,
+) -> Parsed<PriorityRule> {
+    let mut rule = PriorityRule { default: Priority::Medium, fields: BTreeMap::new() };
+    let map = match value {
+        None => return Ok(rule),
+        Some(Value::Object(map)) => map,
+        Some(word) => {
+            rule.default = priority(word, path)?;
+            return Ok(rule);
+        }
+    };
+    only(map, path, &["default", "fields"])?;
+    if let Some(word) = map.get("default") {
+        rule.default = priority(word, &at(path, "default"))?;
+    }
+    if let Some(value) = map.get("fields") {
+        let path = at(path, "fields");
+        for (field, word) in object(value, &path)? {
+            let path = at(&path, field);
+            if !fields.contains_key(field) {
+                return error(&path, format!("`{field}` is no field of this table"));
+            }
+            rule.fields.insert(field.clone(), priority(word, &path)?);
+        }
+    }
+    Ok(rule)
+}
+
+fn priority(value: &Value, path: &str) -> Parsed<Priority> {
+    match value.as_str() {
+        Some("critical") => Ok(Priority::Critical),
+        Some("high") => Ok(Priority::High),
+        Some("medium") => Ok(Priority::Medium),
+        Some("low") => Ok(Priority::Low),
+        _ => error(path, "must be `critical`, `high`, `medium` or `low`"),
+    }
+}
