@@ -31,7 +31,7 @@ fn object<'a>(value: &'a Value, path: &str) -> Parsed<&'a Map<String, Value>> {
 }
 
 fn only(map: &Map<String, Value>, path: &str, known: &[&str]) -> Parsed<()> {
-    for key in map.keys().filter(|key| !known.contains(&key.as_str())) {
+    if let Some(key) = map.keys().find(|key| !known.contains(&key.as_str())) {
         let path = at(path, key);
         return if LATER.contains(&key.as_str()) {
             error(&path, "is not supported in this release")
