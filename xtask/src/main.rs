@@ -1,2 +1,81 @@
-//! Landfall's one tool.
-fn main() {}
+//! Landfall's one tool: `cargo xtask demo`, `test`, `build`, `package` and `bench`.
+//!
+//! A command asks the [`workshop`] for what it needs (a compiler target, a tool, a built artifact, a browser); the
+//! workshop provides each thing once, skips what is there already and says what to do when it cannot. What
+//! runs, runs through [`process`]: with a line of progress, a log under `target/xtask/logs`, a bound on its time and
+//! nothing left behind.
+
+#[cfg(not(unix))]
+compile_error!("xtask runs on Linux and macOS; on Windows, use it inside WSL");
+
+mod bench;
+mod demo;
+mod layout;
+mod package;
+mod process;
+mod progress;
+mod provide;
+mod stamp;
+mod suites;
+mod workshop;
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+
+use crate::workshop::{Need, Workshop};
+
+/// Landfall's one tool. Each command installs what it lacks, builds what changed and leaves the rest alone.
+#[derive(Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask", max_term_width = 100)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Build everything and serve the demo with its server on localhost
+    ///
+    /// Installs what is missing inside the workspace: the wasm tools, npm packages. Needs no test browser. The demo's data stay in target/demo/ from one run to the next. Ctrl-C stops it.
+    Demo(demo::Options),
+    /// Run every test suite, installing browsers and drivers first where apt is there
+    ///
+    /// A failing suite does not stop the others. The last line says "N passed, M failed".
+    Test(suites::Options),
+    /// Build the wasm, the npm package, the demo and the server
+    Build,
+    /// Make the npm tarball in target/package/, look inside it and print its size
+    Package,
+    /// Measure the engine in Chromium beside IndexedDB by hand
+    Bench(bench::Options),
+}
+
+fn main() -> ExitCode {
+    match run(Cli::parse().command) {
+        Ok(code) => code,
+        Err(error) => {
+            // Stdout like everything else, so that the reason stands below the steps that led to it.
+            println!("\nFailed: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(command: Command) -> Result<ExitCode> {
+    std::env::set_current_dir(layout::root())?;
+    process::stop_children_on_signals()?;
+    match command {
+        Command::Demo(options) => demo::run(&options),
+        Command::Test(options) => suites::run(&options),
+        Command::Build => {
+            let mut workshop = Workshop::new();
+            workshop.need(Need::Www)?;
+            workshop.need(Need::Server)?;
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::Package => package::run(),
+        Command::Bench(options) => bench::run(&options),
+    }
+}

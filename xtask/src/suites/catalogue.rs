@@ -1,0 +1,154 @@
+//! The suites: what each checks, what it needs, how it runs and how it is counted. The quick ones come first.
+
+use std::time::Duration;
+
+use super::counts::{self, Counts};
+use crate::layout;
+use crate::process::Step;
+use crate::provide::{browsers, node, rust};
+use crate::workshop::Need;
+
+pub(super) struct Suite {
+    pub(super) name: &'static str,
+    pub(super) about: &'static str,
+    pub(super) needs: &'static [Need],
+    pub(super) time_limit: Duration,
+    pub(super) step: fn() -> Step,
+    pub(super) count: fn(&str) -> Counts,
+}
+
+const MINUTE: u64 = 60;
+/// For what compiles first: a cold build on two cores takes minutes.
+const COMPILING: Duration = Duration::from_secs(20 * MINUTE);
+const RUNNING: Duration = Duration::from_secs(12 * MINUTE);
+
+const WASM_TARGET: &str = "wasm32-unknown-unknown";
+
+pub(super) const SUITES: &[Suite] = &[
+    Suite {
+        name: "format",
+        about: "rustfmt on every crate",
+        needs: &[Need::Rustfmt],
+        time_limit: RUNNING,
+        step: || Step::new("format", "cargo").args(["fmt", "--all", "--check"]),
+        count: counts::check,
+    },
+    Suite {
+        name: "lint",
+        about: "Biome on TypeScript and JSON: lints and format",
+        needs: &[Need::NpmPackages],
+        time_limit: RUNNING,
+        step: || Step::new("lint", "npm").args(["run", "lint"]),
+        count: counts::check,
+    },
+    Suite {
+        name: "clippy",
+        about: "clippy on the native crates",
+        needs: &[Need::Clippy],
+        time_limit: COMPILING,
+        step: || clippy("clippy", &["--workspace", "--exclude", "landfall"]),
+        count: counts::check,
+    },
+    Suite {
+        name: "clippy-wasm",
+        about: "clippy on the wasm crate, for wasm32",
+        needs: &[Need::Clippy, Need::WasmTarget],
+        time_limit: COMPILING,
+        step: || clippy("clippy-wasm", &["--package", "landfall", "--target", WASM_TARGET]),
+        count: counts::check,
+    },
+    Suite {
+        name: "native",
+        about: "the native crates' tests: core, server, xtask",
+        needs: &[],
+        time_limit: COMPILING,
+        step: || {
+            let arguments = ["test", "--workspace", "--exclude", "landfall", "--no-fail-fast"];
+            Step::new("native", "cargo").args(arguments)
+        },
+        count: counts::cargo,
+    },
+    Suite {
+        name: "types",
+        about: "TypeScript, strict, in every npm workspace",
+        needs: &[Need::NpmPackages, Need::Pkg],
+        time_limit: RUNNING,
+        step: || Step::new("types", "npm").args(["run", "check", "--workspaces", "--if-present"]),
+        count: counts::npm_checks,
+    },
+    Suite {
+        name: "package",
+        about: "the npm package: its own tests, its entries and what it packs",
+        needs: &[Need::Pkg],
+        time_limit: RUNNING,
+        step: || node::script("package", "landfall", "test"),
+        count: counts::node,
+    },
+    Suite {
+        name: "chromium",
+        about: "the wasm crate's tests in Chromium: window, workers, service worker",
+        needs: &[Need::WasmTarget, Need::WasmPack, Need::WasmBindgen, Need::Chromium],
+        time_limit: COMPILING,
+        step: || {
+            let driver = browsers::program(&["chromedriver"]);
+            browser_tests(Step::new("chromium", "wasm-pack"))
+                .args(["--chrome", "--chromedriver"])
+                .args([driver])
+                .args(TAIL)
+        },
+        count: counts::cargo,
+    },
+    Suite {
+        name: "firefox",
+        about: "the same in Firefox",
+        needs: &[Need::WasmTarget, Need::WasmPack, Need::WasmBindgen, Need::Firefox],
+        time_limit: COMPILING,
+        step: || {
+            let driver = layout::tool("geckodriver");
+            browser_tests(Step::new("firefox", "wasm-pack"))
+                .args(["--firefox", "--geckodriver"])
+                .args([driver])
+                .args(TAIL)
+        },
+        count: counts::cargo,
+    },
+    Suite {
+        name: "webkit",
+        about: "the same in WebKitGTK",
+        needs: &[Need::WasmTarget, Need::WasmPack, Need::WasmBindgen, Need::WebKit],
+        time_limit: COMPILING,
+        step: || {
+            // wasm-pack knows WebKit as Safari; WebKitGTK's driver speaks the same protocol. WebKitGTK has no
+            // headless mode, hence the display.
+            let driver = browsers::program(&["WebKitWebDriver"]);
+            let step = Step::new("webkit", "xvfb-run").args(["-a", "wasm-pack"]);
+            browser_tests(step).args(["--safari", "--safaridriver"]).args([driver]).args(TAIL)
+        },
+        count: counts::cargo,
+    },
+    Suite {
+        name: "e2e",
+        about: "the demo and the real server in a real Chromium, offline and back",
+        needs: &[Need::Www, Need::Server, Need::Chromium],
+        time_limit: COMPILING,
+        step: || {
+            let chromium = browsers::program(&["chromium", "chromium-browser", "google-chrome"]);
+            node::script("e2e", "landfall-tests", "test").env("LANDFALL_CHROMIUM", chromium)
+        },
+        count: counts::node,
+    },
+];
+
+/// After wasm-pack's own arguments: cargo's. One test binary's failure does not keep the next from running.
+const TAIL: [&str; 2] = ["--", "--no-fail-fast"];
+
+fn browser_tests(step: Step) -> Step {
+    step.args(["test", "--mode", "no-install", "--headless"])
+        // Seconds for one test binary; the runner's own 20 do not suffice for thousands of awaited commits.
+        .env("WASM_BINDGEN_TEST_TIMEOUT", "180")
+}
+
+fn clippy(name: &'static str, packages: &[&str]) -> Step {
+    let step = Step::new(name, "cargo").args(["clippy"]).args(packages).args(["--all-targets"]);
+    if rust::is_oldest_supported() { step.args(["--", "-D", "warnings"]) } else { step }
+}
