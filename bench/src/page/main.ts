@@ -1,0 +1,135 @@
+import type { Contestant, DownloadPage } from './contestant.js'
+import { floor } from './floor.js'
+import { groupName, makeItem, makeItems } from './item.js'
+import { installRemote, landfall } from './landfall.js'
+import { raw } from './raw.js'
+
+/** What runs inside a measured page. Every figure is in milliseconds. */
+export interface Bench {
+  measure(contestant: ContestantName, workload: WorkloadName): Promise<Record<string, number>>
+}
+
+export type ContestantName = 'raw' | 'floor' | 'landfall'
+export type WorkloadName = 'single' | 'single in 10,000' | 'separate' | 'many' | 'pull' | 'apply' | 'fill' | 'start' | 'queries'
+
+declare global {
+  var bench: Bench
+}
+
+const singleWrites = 200
+const warmUpWrites = 50
+const storeSize = 10_000
+const queries = 100
+
+const remote = installRemote()
+const contestants: Record<ContestantName, () => Contestant> = { raw, floor, landfall: () => landfall(remote) }
+
+async function time(work: () => Promise<unknown>): Promise<number> {
+  const start = performance.now()
+  await work()
+  return performance.now() - start
+}
+
+async function downloadBodies(): Promise<string[]> {
+  const bodies: string[] = []
+  for (let page = 0; page < storeSize / 1_000; page += 1) bodies.push(await (await fetch(`/recorded/${page}.json`)).text())
+  return bodies
+}
+
+/** Lets what an engine (compaction) or the browser (its start) is busy with end before something else is measured. */
+function settle(ms = 500): Promise<void> {
+  return new Promise(resolve => setTimeout(resolve, ms))
+}
+
+/** Awaited one after the other. Their numbers lie past those of the store that is measured. */
+async function write(store: Contestant, count: number): Promise<void> {
+  for (let i = 0; i < count; i += 1) await store.create(makeItem(2 * storeSize + i))
+}
+
+/** Writes are measured in an app that has written before: its code is compiled and its database has had a transaction. */
+async function openAndWarm(store: Contestant): Promise<void> {
+  await store.open()
+  await write(store, warmUpWrites)
+  await store.createSeparately(makeItems(3 * storeSize, warmUpWrites))
+  await store.createMany(makeItems(3 * storeSize, 10 * warmUpWrites))
+}
+
+async function singleWrite(store: Contestant): Promise<number> {
+  return (await time(() => write(store, singleWrites))) / singleWrites
+}
+
+function expect(condition: boolean, what: string): void {
+  if (!condition) throw new Error(`the measurement is void: ${what}`)
+}
+
+const workloads: Record<WorkloadName, (store: Contestant) => Promise<Record<string, number>>> = {
+  async single(store) {
+    await openAndWarm(store)
+    return { single: await singleWrite(store) }
+  },
+  async 'single in 10,000'(store) {
+    await openAndWarm(store)
+    await store.pull(await downloadBodies())
+    await settle()
+    return { 'single in 10,000': await singleWrite(store) }
+  },
+  async separate(store) {
+    await openAndWarm(store)
+    const items = makeItems(0, 1_000)
+    return { separate: await time(() => store.createSeparately(items)) }
+  },
+  async many(store) {
+    await openAndWarm(store)
+    const items = makeItems(0, storeSize)
+    return { many: await time(() => store.createMany(items)) }
+  },
+  async pull(store) {
+    await store.open()
+    const bodies = await downloadBodies()
+    const ms = await time(() => store.pull(bodies))
+    expect((await store.readAll()).length === storeSize, 'not every record was pulled')
+    return { pull: ms }
+  },
+  async apply(store) {
+    await store.open()
+    const pages = (await downloadBodies()).map(body => JSON.parse(body) as DownloadPage)
+    return { apply: await time(async () => store.apply?.(pages)) }
+  },
+  async fill(store) {
+    await store.open()
+    await store.pull(await downloadBodies())
+    await settle()
+    return {}
+  },
+  /** In a newly started browser whose own start has ended, on an origin that was filled before: the clock starts when the library is asked to evaluate. */
+  async start(store) {
+    await settle(1_000)
+    const start = performance.now()
+    await store.open()
+    const record = await store.get('5000')
+    const first = performance.now() - start
+    const all = await store.readAll()
+    const whole = performance.now() - start
+    expect(record?.title === makeItem(5000).title, 'the first record is not the one that was stored')
+    expect(all.length === storeSize && all.every(one => one.title !== ''), 'not every record was read')
+    return { 'start, first': first, 'start, all': whole }
+  },
+  async queries(store) {
+    await store.open()
+    await store.pull(await downloadBodies())
+    await settle()
+    let found = 0
+    const ms = await time(async () => {
+      for (let n = 0; n < queries; n += 1) found += (await store.queryGroup(groupName(n))).length
+    })
+    expect(found === storeSize, `the queries found ${found} records`)
+    return { queries: ms }
+  },
+}
+
+globalThis.bench = {
+  measure(contestant, workload) {
+    if (!crossOriginIsolated) throw new Error('the page is not cross-origin isolated: its clock is too coarse')
+    return workloads[workload](contestants[contestant]())
+  },
+}
