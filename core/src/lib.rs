@@ -2,7 +2,9 @@
 
 pub mod body;
 pub mod ids;
+pub mod live;
 pub mod log;
 pub mod ports;
 pub mod protocol;
 pub mod schema;
+pub mod table;

@@ -1,0 +1,228 @@
+//! One table in memory: what its entries add up to.
+//!
+//! A table holds every record by id, tombstones included: a deleted record is remembered, so that an older row
+//! cannot bring it back, and is seen by no reader.
+//!
+//! **Reading by an index.** An index is a map from a [position](key) (the record's fields as bytes, then its id) to
+//! the id. A query is checked once into a [`Plan`], which is a lower and an upper position; running it walks the map
+//! between them. An index is built at its first use, from the bodies, and from then on every `put` and `remove`
+//! keeps it up. A table that nobody queries by an index never pays for it.
+//!
+//! **Reading a record.** Readers get one shared body per record, made at the first reading (fields, id and sync
+//! metadata together, frozen) and kept until the record is replaced. Two readings of an unchanged record therefore
+//! give the same object: React compares by identity.
+//!
+//! **Knowing what changed.** Every record that is put gets a revision, which no other put in this table has.
+//! A [live query](crate::live) compares revisions to know whether its result is still the one that was delivered.
+
+mod index;
+mod key;
+mod plan;
+mod query;
+
+use std::cell::OnceCell;
+use std::collections::BTreeMap;
+
+use crate::body::{Body, SyncMetadata};
+use crate::log::entry::{Id, Record};
+
+use index::{Entries, Index, window};
+pub(crate) use key::{Position, Positions};
+pub use plan::Plan;
+pub use query::{Order, Query, QueryError, Range};
+
+struct Row<B> {
+    record: Record<B>,
+    revision: u64,
+    /// As readers get it, once one has asked.
+    view: OnceCell<B>,
+}
+
+impl<B: Body> Row<B> {
+    fn view(&self, id: &str) -> Option<&B> {
+        let record = &self.record;
+        if record.deleted {
+            return None;
+        }
+        Some(self.view.get_or_init(|| {
+            let metadata = SyncMetadata {
+                status: record.status,
+                local_updated_at: record.local_updated_at,
+                server_updated_at: record.server_updated_at,
+                sync_id: record.sync_id.clone(),
+                deleted: record.deleted,
+                version: record.version,
+            };
+            record.data.record(id, &metadata)
+        }))
+    }
+}
+
+/// The records of one table, by id, and its indexes.
+pub struct Table<B> {
+    rows: BTreeMap<Id, Row<B>>,
+    /// The declared ones, then those that only [`Table::referencing`] reads.
+    indexes: Vec<Index>,
+    declared: usize,
+    /// How many of the rows are not deleted.
+    live: usize,
+    next_revision: u64,
+}
+
+impl<B: Body> Table<B> {
+    /// An empty table. `indexes` are the declared ones and one for each foreign key; the same fields twice are
+    /// one index, and no fields are none.
+    #[must_use]
+    pub fn new(indexes: Vec<Vec<String>>) -> Self {
+        let mut distinct: Vec<Index> = Vec::with_capacity(indexes.len());
+        for fields in indexes {
+            if !fields.is_empty() && !distinct.iter().any(|index| index.fields == fields) {
+                distinct.push(Index::new(fields));
+            }
+        }
+        let declared = distinct.len();
+        // A foreign key that leads a compound index has none of its own, and a record that holds an object in one of
+        // the other fields is not in that one: it would be left behind when its parent is deleted.
+        for at in 0..declared {
+            let leading = &distinct[at].fields[..1];
+            if !distinct.iter().any(|index| index.fields == leading) {
+                distinct.push(Index::new(leading.to_vec()));
+            }
+        }
+        Self { rows: BTreeMap::new(), indexes: distinct, declared, live: 0, next_revision: 0 }
+    }
+
+    /// The fields of its declared indexes, as [`Plan::new`] wants them.
+    #[must_use]
+    pub fn indexes(&self) -> Vec<Vec<String>> {
+        self.indexes[..self.declared].iter().map(|index| index.fields.clone()).collect()
+    }
+
+    /// How many records it holds, tombstones included.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.rows.len()
+    }
+
+    /// Whether it holds nothing, not even a tombstone.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.rows.is_empty()
+    }
+
+    /// A record, also a deleted one.
+    #[must_use]
+    pub fn get(&self, id: &str) -> Option<&Record<B>> {
+        self.rows.get(id).map(|row| &row.record)
+    }
+
+    /// Every record in the order of ids, tombstones included.
+    #[must_use]
+    pub fn iter(&self) -> impl DoubleEndedIterator<Item = (&Id, &Record<B>)> {
+        self.rows.iter().map(|(id, row)| (id, &row.record))
+    }
+
+    /// Changes with every [`put`](Self::put) of this record, and is no other record's. It says nothing across two
+    /// `Table`s: who loads a table anew resets its live queries.
+    #[must_use]
+    pub fn revision(&self, id: &str) -> Option<u64> {
+        self.rows.get(id).map(|row| row.revision)
+    }
+
+    /// Puts a record in place and returns the one that was there.
+    pub fn put(&mut self, id: Id, record: Record<B>) -> Option<Record<B>> {
+        let before = self.rows.get(&id).map(|row| &row.record);
+        for index in &mut self.indexes {
+            index.change(&id, before, Some(&record));
+        }
+        self.live -= usize::from(before.is_some_and(|record| !record.deleted));
+        self.live += usize::from(!record.deleted);
+        let row = self.row(record);
+        self.rows.insert(id, row).map(|row| row.record)
+    }
+
+    /// Takes a record away altogether; a deletion that is to be remembered is a [`put`](Self::put).
+    pub fn remove(&mut self, id: &str) -> Option<Record<B>> {
+        let (id, row) = self.rows.remove_entry(id)?;
+        self.live -= usize::from(!row.record.deleted);
+        for index in &mut self.indexes {
+            index.change(&id, Some(&row.record), None);
+        }
+        Some(row.record)
+    }
+
+    /// Puts many records at once, the later of two with the same id. Fastest in the order of ids, as segments
+    /// hold them.
+    ///
+    /// The indexes are forgotten and built again at their next use: this is for loading. A few records among many
+    /// that are already there and queried are better [put](Self::put) one by one.
+    pub fn extend(&mut self, records: impl IntoIterator<Item = (Id, Record<B>)>) {
+        let mut rows: BTreeMap<Id, Row<B>> =
+            records.into_iter().map(|(id, record)| (id, self.row(record))).collect();
+        // Merges two sorted runs in one walk, and takes the new row where both have one.
+        self.rows.append(&mut rows);
+        self.live = self.rows.values().filter(|row| !row.record.deleted).count();
+        self.indexes.iter_mut().for_each(Index::forget);
+    }
+
+    fn row(&mut self, record: Record<B>) -> Row<B> {
+        self.next_revision += 1;
+        Row { record, revision: self.next_revision, view: OnceCell::new() }
+    }
+
+    /// A record as readers get it: the same body until the record is put again. `None` if it is absent or deleted.
+    #[must_use]
+    pub fn view(&self, id: &str) -> Option<B> {
+        self.rows.get(id)?.view(id).cloned()
+    }
+
+    /// The ids of the records that a query asks for, in its order.
+    pub fn query(&self, query: &Query) -> Result<Vec<Id>, QueryError> {
+        Ok(self.run(&self.plan(query)?))
+    }
+
+    /// The records that a query asks for, as readers get them.
+    pub fn select(&self, query: &Query) -> Result<Vec<B>, QueryError> {
+        Ok(self.query(query)?.iter().filter_map(|id| self.view(id)).collect())
+    }
+
+    /// How many records [`query`](Self::query) would give: offset and limit count.
+    pub fn count(&self, query: &Query) -> Result<usize, QueryError> {
+        let plan = self.plan(query)?;
+        if plan.fields.is_empty() {
+            return Ok(self.live.saturating_sub(plan.offset).min(plan.limit.unwrap_or(usize::MAX)));
+        }
+        Ok(self.with_entries(&plan, Entries::count))
+    }
+
+    /// Checks a query against this table's indexes.
+    pub fn plan(&self, query: &Query) -> Result<Plan, QueryError> {
+        Plan::new(query, &self.indexes())
+    }
+
+    /// Runs a checked query. A plan for an index that this table does not declare is right too, and slow.
+    #[must_use]
+    pub fn run(&self, plan: &Plan) -> Vec<Id> {
+        if plan.fields.is_empty() {
+            let live = self.rows.iter().filter(|(_, row)| !row.record.deleted).map(|(id, _)| id);
+            return window(live, plan).cloned().collect();
+        }
+        self.with_entries(plan, Entries::ids)
+    }
+
+    fn with_entries<T>(&self, plan: &Plan, read: impl FnOnce(&Entries, &Plan) -> T) -> T {
+        match self.indexes.iter().find(|index| index.fields == plan.fields) {
+            Some(index) => read(index.entries(&self.rows), plan),
+            None => read(&Entries::build(&plan.fields, &self.rows), plan),
+        }
+    }
+
+    /// The records, deleted ones left out, whose foreign key `field` is `id`; in the order of their ids.
+    #[must_use]
+    pub fn referencing(&self, field: &str, id: &str) -> Vec<Id> {
+        self.run(&Plan::equal_to(field, id))
+    }
+}
+
+#[cfg(test)]
+mod tests;
