@@ -15,6 +15,11 @@ pub(crate) fn target() -> PathBuf {
     env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), |dir| root().join(dir))
 }
 
+/// A path as messages show it: from the root, where it is below.
+pub(crate) fn short(path: &Path) -> String {
+    path.strip_prefix(root()).unwrap_or(path).display().to_string()
+}
+
 /// The tool's own records: logs and stamps.
 pub(crate) fn records() -> PathBuf {
     target().join("xtask")

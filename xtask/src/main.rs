@@ -28,7 +28,7 @@ use crate::workshop::{Need, Workshop};
 
 /// Landfall's one tool. Each command installs what it lacks, builds what changed and leaves the rest alone.
 #[derive(Parser)]
-#[command(name = "cargo xtask", bin_name = "cargo xtask", max_term_width = 100)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask")]
 struct Cli {
     #[command(subcommand)]
     command: Command,
@@ -38,11 +38,16 @@ struct Cli {
 enum Command {
     /// Build everything and serve the demo with its server on localhost
     ///
-    /// Installs what is missing inside the workspace: the wasm tools, npm packages. Needs no test browser. The demo's data stay in target/demo/ from one run to the next. Ctrl-C stops it.
+    /// Installs what is missing inside the workspace: wasm tools in .tools, npm packages
+    /// in `node_modules`. Needs no test browser. What you enter stays in target/demo from
+    /// one run to the next. Ctrl-C stops it.
+    #[command(verbatim_doc_comment)]
     Demo(demo::Options),
     /// Run every test suite, installing browsers and drivers first where apt is there
     ///
-    /// A failing suite does not stop the others. The last line says "N passed, M failed".
+    /// A failing suite does not stop the others. The last line says "N passed, M failed";
+    /// each suite's output is kept in target/xtask/logs.
+    #[command(verbatim_doc_comment)]
     Test(suites::Options),
     /// Build the wasm, the npm package, the demo and the server
     Build,

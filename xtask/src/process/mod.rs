@@ -42,6 +42,7 @@ pub(crate) struct Step {
     command: Command,
     time_limit: Duration,
     live: bool,
+    advice: Option<String>,
 }
 
 /// How a command ended.
@@ -62,7 +63,7 @@ impl Step {
     pub(crate) fn new(name: impl Into<String>, program: impl AsRef<OsStr>) -> Self {
         let mut command = Command::new(program);
         command.current_dir(layout::root()).env("PATH", layout::search_path());
-        Self { name: name.into(), command, time_limit: Duration::from_mins(20), live: false }
+        Self { name: name.into(), command, time_limit: Duration::from_mins(20), live: false, advice: None }
     }
 
     pub(crate) fn args<I: IntoIterator<Item = S>, S: AsRef<OsStr>>(mut self, args: I) -> Self {
@@ -86,10 +87,17 @@ impl Step {
         self
     }
 
+    /// What to do if it fails, said after the failure.
+    pub(crate) fn advice(mut self, advice: impl Into<String>) -> Self {
+        self.advice = Some(advice.into());
+        self
+    }
+
     /// Runs it with a line of progress before and after; an error, with the end of its output, unless it succeeds.
     pub(crate) fn run(self) -> Result<Outcome> {
         let name = self.name.clone();
         let live = self.live;
+        let advice = self.advice.clone().unwrap_or_else(|| "the lines above say why".to_owned());
         say(format_args!("{name} …"));
         let outcome = self.outcome()?;
         if outcome.success {
@@ -99,7 +107,7 @@ impl Step {
         if !live {
             outcome.show_tail();
         }
-        bail!("{name}: {} (the whole output is in {})", outcome.ending, outcome.log.display());
+        bail!("{name}: {}; {advice} (all of its output: {})", outcome.ending, layout::short(&outcome.log));
     }
 
     /// Runs it and tells how it ended; an error only if it could not be started or watched.

@@ -8,10 +8,10 @@ use anyhow::{Context, Result, bail};
 
 use crate::layout;
 use crate::process::Step;
+use crate::progress::say;
 use crate::provide::{node, rust};
 use crate::stamp::Stamp;
 
-const WHY: &str = "the errors above say what to change";
 const BUILD_TIME_LIMIT: Duration = Duration::from_mins(30);
 
 /// The wasm crate: compiled, bound, optimised, then copied to `pkg/wasm/`.
@@ -21,6 +21,7 @@ pub(crate) fn wasm() -> Result<()> {
         .writes(&["pkg/wasm"])
         .depends_on(rust::version());
     if stamp.is_fresh() {
+        say("the wasm: unchanged");
         return Ok(());
     }
     // wasm-pack would leave the module unoptimised without a word.
@@ -33,7 +34,7 @@ pub(crate) fn wasm() -> Result<()> {
         .args(["build", "--mode", "no-install", "--no-pack", "--release", "--target", "web", "--out-dir"])
         .args([&made])
         .time_limit(BUILD_TIME_LIMIT);
-    step.run().context(WHY)?;
+    step.run()?;
     let destination = layout::root().join("pkg/wasm");
     if destination.exists() {
         fs::remove_dir_all(&destination)?;
@@ -66,9 +67,10 @@ pub(crate) fn pkg() -> Result<()> {
         .reads(&["pkg", "pkg/wasm", "tsconfig.base.json", "node_modules/.package-lock.json"])
         .writes(&["pkg/dist"]);
     if stamp.is_fresh() {
+        say("the npm package: unchanged");
         return Ok(());
     }
-    node::script("the npm package", "landfall", "build").run().context(WHY)?;
+    node::script("the npm package", "landfall", "build").run()?;
     stamp.renew()
 }
 
@@ -84,9 +86,10 @@ pub(crate) fn www() -> Result<()> {
         ])
         .writes(&["www/dist"]);
     if stamp.is_fresh() {
+        say("the demo: unchanged");
         return Ok(());
     }
-    node::script("the demo", "landfall-demo", "build").run().context(WHY)?;
+    node::script("the demo", "landfall-demo", "build").run()?;
     stamp.renew()
 }
 
@@ -95,6 +98,6 @@ pub(crate) fn server() -> Result<()> {
     let step = Step::new("the server", "cargo")
         .args(["build", "--release", "--package", "landfall-server"])
         .time_limit(BUILD_TIME_LIMIT);
-    step.run().context(WHY)?;
+    step.run()?;
     Ok(())
 }

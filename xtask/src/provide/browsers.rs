@@ -5,7 +5,7 @@ use std::io::{IsTerminal, stdin};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Result, bail};
 
 use crate::layout;
 use crate::process::{Step, answer};
@@ -91,9 +91,9 @@ fn apt_install(missing: &[&Program]) -> Result<()> {
         step.args(["-o", "DPkg::Lock::Timeout=300"]).args(arguments)
     };
     let packages: Vec<&str> = missing.iter().map(|program| program.package).collect();
-    apt("apt's package lists", &["update"]).run().with_context(|| by_hand(missing))?;
+    apt("apt's package lists", &["update"]).advice(by_hand(missing)).run()?;
     let install = [&["install", "-y", "--no-install-recommends"], packages.as_slice()].concat();
-    apt(&format!("apt packages {}", packages.join(" ")), &install).run().with_context(|| by_hand(missing))?;
+    apt(&format!("apt packages {}", packages.join(" ")), &install).advice(by_hand(missing)).run()?;
     Ok(())
 }
 

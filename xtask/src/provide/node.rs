@@ -1,6 +1,6 @@
 //! Node, npm and the workspace's packages.
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Result, bail};
 
 use crate::layout;
 use crate::process::{Step, answer};
@@ -35,9 +35,7 @@ pub(crate) fn packages() -> Result<()> {
         return Ok(());
     }
     let step = Step::new("npm packages", "npm").args(["ci", "--no-audit", "--no-fund"]);
-    step.run().context(
-        "npm packages come from the npm registry: check the network, or run `npm ci` by hand to see why",
-    )?;
+    step.advice("check the network, or run `npm ci` by hand").run()?;
     stamp.renew()
 }
 

@@ -21,7 +21,7 @@ pub(crate) fn wasm_target() -> Result<()> {
         );
     }
     let step = Step::new("the target wasm32-unknown-unknown", "rustup").args(["target", "add", WASM]);
-    step.run().with_context(|| format!("run `rustup target add {WASM}` by hand to see why"))?;
+    step.advice("check the network, or run `rustup target add wasm32-unknown-unknown` by hand").run()?;
     Ok(())
 }
 
@@ -31,8 +31,7 @@ pub(crate) fn component(name: &'static str, command: &str) -> Result<()> {
         return Ok(());
     }
     let step = Step::new(format!("the component {name}"), "rustup").args(["component", "add", name]);
-    step.run()
-        .with_context(|| format!("`cargo {command}` is missing; `rustup component add {name}` adds it"))?;
+    step.advice(format!("check the network, or run `rustup component add {name}` by hand")).run()?;
     Ok(())
 }
 

@@ -45,9 +45,10 @@ fn install(package: &str, program: &str, version: &str, options: &[&str]) -> Res
         .env("CARGO_PROFILE_RELEASE_LTO", "off")
         .env("CARGO_PROFILE_RELEASE_CODEGEN_UNITS", "16")
         .env("CARGO_PROFILE_RELEASE_DEBUG", "false");
-    step.run().with_context(|| {
-        format!("{package} comes from crates.io: check the network, or run `cargo install {package} --version {version} --root .tools`")
-    })?;
+    step.advice(format!(
+        "check the network, or try `cargo install {package} --version {version} --root .tools` by hand"
+    ))
+    .run()?;
     Ok(())
 }
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::counts::{self, Counts};
+use super::counts::Runner;
 use crate::layout;
 use crate::process::Step;
 use crate::provide::{browsers, node, rust};
@@ -14,7 +14,7 @@ pub(super) struct Suite {
     pub(super) needs: &'static [Need],
     pub(super) time_limit: Duration,
     pub(super) step: fn() -> Step,
-    pub(super) count: fn(&str) -> Counts,
+    pub(super) runner: Runner,
 }
 
 const MINUTE: u64 = 60;
@@ -31,7 +31,7 @@ pub(super) const SUITES: &[Suite] = &[
         needs: &[Need::Rustfmt],
         time_limit: RUNNING,
         step: || Step::new("format", "cargo").args(["fmt", "--all", "--check"]),
-        count: counts::check,
+        runner: Runner::Check,
     },
     Suite {
         name: "lint",
@@ -39,7 +39,7 @@ pub(super) const SUITES: &[Suite] = &[
         needs: &[Need::NpmPackages],
         time_limit: RUNNING,
         step: || Step::new("lint", "npm").args(["run", "lint"]),
-        count: counts::check,
+        runner: Runner::Check,
     },
     Suite {
         name: "clippy",
@@ -47,7 +47,7 @@ pub(super) const SUITES: &[Suite] = &[
         needs: &[Need::Clippy],
         time_limit: COMPILING,
         step: || clippy("clippy", &["--workspace", "--exclude", "landfall"]),
-        count: counts::check,
+        runner: Runner::Check,
     },
     Suite {
         name: "clippy-wasm",
@@ -55,7 +55,7 @@ pub(super) const SUITES: &[Suite] = &[
         needs: &[Need::Clippy, Need::WasmTarget],
         time_limit: COMPILING,
         step: || clippy("clippy-wasm", &["--package", "landfall", "--target", WASM_TARGET]),
-        count: counts::check,
+        runner: Runner::Check,
     },
     Suite {
         name: "native",
@@ -66,7 +66,7 @@ pub(super) const SUITES: &[Suite] = &[
             let arguments = ["test", "--workspace", "--exclude", "landfall", "--no-fail-fast"];
             Step::new("native", "cargo").args(arguments)
         },
-        count: counts::cargo,
+        runner: Runner::Cargo,
     },
     Suite {
         name: "types",
@@ -74,7 +74,7 @@ pub(super) const SUITES: &[Suite] = &[
         needs: &[Need::NpmPackages, Need::Pkg],
         time_limit: RUNNING,
         step: || Step::new("types", "npm").args(["run", "check", "--workspaces", "--if-present"]),
-        count: counts::npm_checks,
+        runner: Runner::NpmChecks,
     },
     Suite {
         name: "package",
@@ -82,7 +82,7 @@ pub(super) const SUITES: &[Suite] = &[
         needs: &[Need::Pkg],
         time_limit: RUNNING,
         step: || node::script("package", "landfall", "test"),
-        count: counts::node,
+        runner: Runner::Node,
     },
     Suite {
         name: "chromium",
@@ -96,7 +96,7 @@ pub(super) const SUITES: &[Suite] = &[
                 .args([driver])
                 .args(TAIL)
         },
-        count: counts::cargo,
+        runner: Runner::Cargo,
     },
     Suite {
         name: "firefox",
@@ -110,7 +110,7 @@ pub(super) const SUITES: &[Suite] = &[
                 .args([driver])
                 .args(TAIL)
         },
-        count: counts::cargo,
+        runner: Runner::Cargo,
     },
     Suite {
         name: "webkit",
@@ -124,7 +124,7 @@ pub(super) const SUITES: &[Suite] = &[
             let step = Step::new("webkit", "xvfb-run").args(["-a", "wasm-pack"]);
             browser_tests(step).args(["--safari", "--safaridriver"]).args([driver]).args(TAIL)
         },
-        count: counts::cargo,
+        runner: Runner::Cargo,
     },
     Suite {
         name: "e2e",
@@ -135,7 +135,7 @@ pub(super) const SUITES: &[Suite] = &[
             let chromium = browsers::program(&["chromium", "chromium-browser", "google-chrome"]);
             node::script("e2e", "landfall-tests", "test").env("LANDFALL_CHROMIUM", chromium)
         },
-        count: counts::node,
+        runner: Runner::Node,
     },
 ];
 

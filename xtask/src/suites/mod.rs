@@ -94,18 +94,14 @@ fn attempt(suite: &Suite, workshop: &mut Workshop) -> Result<(Counts, Option<Str
         workshop.need(*need)?;
     }
     let outcome = (suite.step)().time_limit(suite.time_limit).live().outcome()?;
-    let mut counts = (suite.count)(&outcome.text);
-    let mut failure = None;
-    if !outcome.success {
-        // A suite that stopped before it could count (a compile error, a crash, a time-out) has failed once.
-        counts.failed = counts.failed.max(1);
-        failure = Some(outcome.ending);
+    let counts = suite.runner.count(&outcome.text, outcome.success);
+    let failure = if !outcome.success {
+        Some(outcome.ending)
     } else if counts.failed > 0 {
-        failure = Some("failures were counted although it exited with zero".to_owned());
-    } else if counts.passed == 0 {
-        counts.failed = 1;
-        failure = Some("it ran no test".to_owned());
-    }
+        Some("it ran no test, or counted failures although it exited with zero".to_owned())
+    } else {
+        None
+    };
     Ok((counts, failure))
 }
 
