@@ -9,7 +9,6 @@ const updatedAt = 1_760_000_000_000
 export function recordedPages(): string[] {
   return Array.from({ length: pageCount }, (_, page) => {
     const answer: DownloadPage = {
-      protocol: 1,
       entities: Array.from({ length: pageSize }, (_, i) => {
         const n = page * pageSize + i + 1
         return { table: 'items', id: String(n), version: 1, updatedAt, data: makeItem(n) }

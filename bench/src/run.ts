@@ -43,7 +43,9 @@ const workloads = warm.filter(workload => chosen === undefined || chosen.include
 const startIsChosen = chosen === undefined || chosen.includes('start')
 
 if (contestants.includes('landfall') && !existsSync(join(library, 'index.js')))
-  throw new Error(`${library} has no index.js: build the package first (cargo xtask package), or measure --only raw,floor`)
+  throw new Error(
+    `${library} has no index.js: build the package first (cargo xtask package), or measure --only raw,floor`,
+  )
 
 const site = await serve(join(build, 'page'), library)
 
@@ -63,7 +65,10 @@ async function measure(
     page.on('pageerror', error => failures.push(error.message))
     await page.goto(site.url(origin, contestant), { waitUntil: 'load' })
     await page.waitForFunction(() => globalThis.bench !== undefined, undefined, { timeout: 10_000 })
-    const figures = await page.evaluate(([who, what]) => globalThis.bench.measure(who, what), [contestant, workload] as const)
+    const figures = await page.evaluate(([who, what]) => globalThis.bench.measure(who, what), [
+      contestant,
+      workload,
+    ] as const)
     if (failures.length > 0) throw new Error(failures.join('; '))
     return figures
   } catch (error) {
@@ -103,7 +108,8 @@ await withProfile(profile =>
 for (let round = 0; startIsChosen && round <= rounds; round += 1) {
   await withProfile(async profile => {
     await withChromium(profile, async context => {
-      for (const contestant of contestants) await measure(context, contestant, 'fill', originOf(contestant, 'start', round))
+      for (const contestant of contestants)
+        await measure(context, contestant, 'fill', originOf(contestant, 'start', round))
     })
     for (const contestant of rotated(round))
       await withChromium(profile, async context => {
@@ -121,7 +127,10 @@ await writeFile(
   output,
   `${JSON.stringify({ startedAt: startedAt.toISOString(), chromium: version, cpu: cpus()[0]?.model, rounds, figures, sizes: librarySizes, samples }, null, 2)}\n`,
 )
-process.stdout.write(`Chromium ${version}, ${rounds} rounds after one of warm-up, ${Math.round((Date.now() - startedAt.getTime()) / 1000)} s\n\n`)
+process.stdout.write(
+  `Chromium ${version}, ${rounds} rounds after one of warm-up, ${Math.round((Date.now() - startedAt.getTime()) / 1000)} s\n\n`,
+)
 process.stdout.write(`${table(figures, librarySizes)}\n\n${output}\n`)
 const deviating = Object.values(figures).filter(figure => figure.reproduced === false)
-if (deviating.length > 0) process.stdout.write(`deviates from the expected ratio: ${deviating.map(figure => figure.title).join('; ')}\n`)
+if (deviating.length > 0)
+  process.stdout.write(`deviates from the expected ratio: ${deviating.map(figure => figure.title).join('; ')}\n`)

@@ -2,7 +2,6 @@ import type { Item, StoredItem } from './item.js'
 
 /** A page of a download, as PROTOCOL's `POST /api/sync/download` answers it. */
 export interface DownloadPage {
-  readonly protocol: 1
   readonly entities: readonly {
     readonly table: 'items'
     readonly id: string

@@ -10,7 +10,16 @@ export interface Bench {
 }
 
 export type ContestantName = 'raw' | 'floor' | 'landfall'
-export type WorkloadName = 'single' | 'single in 10,000' | 'separate' | 'many' | 'pull' | 'apply' | 'fill' | 'start' | 'queries'
+export type WorkloadName =
+  | 'single'
+  | 'single in 10,000'
+  | 'separate'
+  | 'many'
+  | 'pull'
+  | 'apply'
+  | 'fill'
+  | 'start'
+  | 'queries'
 
 declare global {
   var bench: Bench
@@ -32,7 +41,8 @@ async function time(work: () => Promise<unknown>): Promise<number> {
 
 async function downloadBodies(): Promise<string[]> {
   const bodies: string[] = []
-  for (let page = 0; page < storeSize / 1_000; page += 1) bodies.push(await (await fetch(`/recorded/${page}.json`)).text())
+  for (let page = 0; page < storeSize / 1_000; page += 1)
+    bodies.push(await (await fetch(`/recorded/${page}.json`)).text())
   return bodies
 }
 

@@ -1,6 +1,6 @@
 import type { Contestant, DownloadPage } from './contestant.js'
-import type { Item, StoredItem } from './item.js'
 import { done, openDatabase, queued, result, temporaryId } from './idb.js'
+import type { Item, StoredItem } from './item.js'
 
 /** IndexedDB as it is mostly used: a value for each record, another for its outbox entry, both put in one relaxed transaction. */
 export function raw(): Contestant {
