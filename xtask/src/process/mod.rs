@@ -33,8 +33,9 @@ const HEARTBEAT: Duration = Duration::from_secs(15);
 const DRAIN: Duration = Duration::from_secs(3);
 /// How often the loop looks whether the child has ended.
 const POLL: Duration = Duration::from_millis(100);
-/// Lines shown of a quiet step that failed. The whole is in its log.
-const TAIL_LINES: usize = 40;
+/// Lines shown of a quiet step that failed: npm says what is wrong first, compilers say it last. The whole is in its log.
+const HEAD_LINES: usize = 15;
+const TAIL_LINES: usize = 30;
 
 /// One command to run.
 pub(crate) struct Step {
@@ -105,7 +106,7 @@ impl Step {
             return Ok(outcome);
         }
         if !live {
-            outcome.show_tail();
+            outcome.show();
         }
         bail!("{name}: {}; {advice} (all of its output: {})", outcome.ending, layout::short(&outcome.log));
     }
@@ -162,10 +163,14 @@ impl Step {
 }
 
 impl Outcome {
-    /// Prints the end of the output.
-    pub(crate) fn show_tail(&self) {
+    /// Prints the output, without the middle of a long one.
+    fn show(&self) {
         let lines: Vec<&str> = self.text.lines().collect();
-        for shown in &lines[lines.len().saturating_sub(TAIL_LINES)..] {
+        let head = lines.len().min(HEAD_LINES);
+        let tail = lines.len().saturating_sub(TAIL_LINES).max(head);
+        let cut = (tail > head).then(|| format!("[{} lines]", tail - head));
+        for shown in lines[..head].iter().copied().chain(cut.as_deref()).chain(lines[tail..].iter().copied())
+        {
             line(format_args!("    {shown}"));
         }
     }

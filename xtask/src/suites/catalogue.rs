@@ -26,19 +26,19 @@ const WASM_TARGET: &str = "wasm32-unknown-unknown";
 
 pub(super) const SUITES: &[Suite] = &[
     Suite {
-        name: "format",
+        name: "rustfmt",
         about: "rustfmt on every crate",
         needs: &[Need::Rustfmt],
         time_limit: RUNNING,
-        step: || Step::new("format", "cargo").args(["fmt", "--all", "--check"]),
+        step: || Step::new("rustfmt", "cargo").args(["fmt", "--all", "--check"]),
         runner: Runner::Check,
     },
     Suite {
-        name: "lint",
-        about: "Biome on TypeScript and JSON: lints and format",
+        name: "prettier",
+        about: "Prettier on TypeScript, JSON, CSS and HTML",
         needs: &[Need::NpmPackages],
         time_limit: RUNNING,
-        step: || Step::new("lint", "npm").args(["run", "lint"]),
+        step: || Step::new("prettier", "npm").args(["run", "lint"]),
         runner: Runner::Check,
     },
     Suite {
@@ -94,7 +94,6 @@ pub(super) const SUITES: &[Suite] = &[
             browser_tests(Step::new("chromium", "wasm-pack"))
                 .args(["--chrome", "--chromedriver"])
                 .args([driver])
-                .args(TAIL)
         },
         runner: Runner::Cargo,
     },
@@ -108,7 +107,6 @@ pub(super) const SUITES: &[Suite] = &[
             browser_tests(Step::new("firefox", "wasm-pack"))
                 .args(["--firefox", "--geckodriver"])
                 .args([driver])
-                .args(TAIL)
         },
         runner: Runner::Cargo,
     },
@@ -122,7 +120,7 @@ pub(super) const SUITES: &[Suite] = &[
             // headless mode, hence the display.
             let driver = browsers::program(&["WebKitWebDriver"]);
             let step = Step::new("webkit", "xvfb-run").args(["-a", "wasm-pack"]);
-            browser_tests(step).args(["--safari", "--safaridriver"]).args([driver]).args(TAIL)
+            browser_tests(step).args(["--safari", "--safaridriver"]).args([driver])
         },
         runner: Runner::Cargo,
     },
@@ -138,9 +136,6 @@ pub(super) const SUITES: &[Suite] = &[
         runner: Runner::Node,
     },
 ];
-
-/// After wasm-pack's own arguments: cargo's. One test binary's failure does not keep the next from running.
-const TAIL: [&str; 2] = ["--", "--no-fail-fast"];
 
 fn browser_tests(step: Step) -> Step {
     step.args(["test", "--mode", "no-install", "--headless"])
