@@ -225,4 +225,6 @@ impl<B: Body> Table<B> {
 }
 
 #[cfg(test)]
+pub(crate) mod model;
+#[cfg(test)]
 mod tests;

@@ -1,7 +1,9 @@
 use std::rc::Rc;
 
+use proptest::{collection::vec, prelude::*};
 use serde_json::{Value, json};
 
+use super::model::{self, Model, Step};
 use super::*;
 use crate::body::SyncStatus;
 
@@ -194,4 +196,46 @@ fn a_reader_gets_the_same_object_until_the_record_is_put_again() {
     let second = table.view("1").unwrap();
     assert!(!Rc::ptr_eq(&first.0, &second.0));
     assert_eq!(second.0["_version"], 2);
+}
+
+proptest! {
+    #![proptest_config(model::config())]
+
+    #[test]
+    fn queries_agree_with_the_model(
+        loaded in model::records(),
+        steps in vec(model::step(), 0..40),
+        more in model::records(),
+        queries in vec(model::query(), 1..12),
+    ) {
+        let mut table = Table::new(model::indexes());
+        let mut model = Model::default();
+        model.extend(&loaded);
+        table.extend(loaded);
+        compare(&table, &model, &queries)?;
+        for step in steps {
+            model.apply(&step);
+            match step {
+                Step::Put(id, record) => drop(table.put(id, record)),
+                Step::Remove(id) => drop(table.remove(&id)),
+            }
+            compare(&table, &model, &queries)?;
+        }
+        model.extend(&more);
+        table.extend(more);
+        compare(&table, &model, &queries)?;
+    }
+}
+
+fn compare(table: &Table<Value>, model: &Model, queries: &[Query]) -> Result<(), TestCaseError> {
+    for query in queries {
+        let expected: Vec<Id> = model.query(query).into_iter().map(|(id, _)| id).collect();
+        prop_assert_eq!(table.count(query).unwrap(), expected.len());
+        prop_assert_eq!(table.query(query).unwrap(), expected, "{:?}", query);
+    }
+    let mut rows: Vec<_> = model.rows.iter().map(|(id, record, _)| (id, record)).collect();
+    rows.sort_by_key(|(id, _)| *id);
+    prop_assert_eq!(table.iter().collect::<Vec<_>>(), rows);
+    prop_assert_eq!(table.len(), model.rows.len());
+    Ok(())
 }
