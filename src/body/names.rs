@@ -1,0 +1,29 @@
+//! Field names as JavaScript strings, made once each: a name that crosses the boundary is copied and decoded, which
+//! costs more than reading the field.
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+
+use wasm_bindgen::JsValue;
+
+/// A schema has some dozens of field names. What an app passes in before it is checked may have any, so there is a bound.
+const NAMES_MAX: usize = 1_000;
+
+thread_local! {
+    static NAMES: RefCell<HashMap<Box<str>, JsValue>> = RefCell::default();
+}
+
+/// Calls `f` with the name. `f` must not come back here.
+pub(super) fn with<T>(name: &str, f: impl FnOnce(&JsValue) -> T) -> T {
+    NAMES.with_borrow_mut(|names| {
+        if let Some(value) = names.get(name) {
+            return f(value);
+        }
+        let value = JsValue::from_str(name);
+        let result = f(&value);
+        if names.len() < NAMES_MAX {
+            names.insert(name.into(), value);
+        }
+        result
+    })
+}

@@ -1,0 +1,80 @@
+//! What went wrong with a transaction, as far as the log's callers tell it apart.
+
+use indexed_db_futures::error::Error;
+use indexed_db_futures::internals::SystemRepr;
+use indexed_db_futures::transaction::Transaction;
+use wasm_bindgen::prelude::*;
+use web_sys::DomException;
+
+/// Why a transaction did not do its work.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Failure {
+    /// It could not be begun: nothing was asked of the store.
+    NotBegun(String),
+    /// The store is full; nothing was written.
+    Quota,
+    /// A key that was to be added was there already; nothing was written.
+    Taken,
+    /// It ended without saying how, or the connection went.
+    Lost(String),
+    /// What was read is not what was once written.
+    Damaged(String),
+}
+
+impl Failure {
+    /// From an error before `commit()` was called: the transaction is dropped with it, and aborts.
+    pub(super) fn not_begun(error: Error) -> Self {
+        match Self::of(error) {
+            Self::Lost(why) => Self::NotBegun(why),
+            known => known,
+        }
+    }
+
+    pub(super) fn of(error: Error) -> Self {
+        match error {
+            Error::DomException(exception) => Self::of_exception(exception.as_sys()),
+            other => Self::Lost(other.to_string()),
+        }
+    }
+
+    fn of_exception(exception: &DomException) -> Self {
+        match exception.name().as_str() {
+            // A class of its own in newer engines, but still a DOMException by this name.
+            "QuotaExceededError" => Self::Quota,
+            "ConstraintError" => Self::Taken,
+            name => Self::Lost(format!("{name}: {}", exception.message())),
+        }
+    }
+}
+
+/// Calls `commit()`, in the turn in which it is first polled, and waits for `complete`.
+pub(super) async fn commit(transaction: Transaction<'_>) -> Result<(), Failure> {
+    // `commit` consumes the transaction and says of an abort only that it was one. The reason is on the transaction.
+    let system = transaction.as_sys().clone();
+    let Err(error) = transaction.commit().await else { return Ok(()) };
+    match Failure::of(error) {
+        Failure::Lost(why) => Err(match system.unchecked_ref::<web_sys::IdbTransaction>().error() {
+            Some(exception) => Failure::of_exception(&exception),
+            None => Failure::Lost(why),
+        }),
+        known => Err(known),
+    }
+}
+
+#[cfg(all(test, target_arch = "wasm32"))]
+mod tests {
+    use super::*;
+    use wasm_bindgen_test::wasm_bindgen_test;
+
+    fn failure(name: &str) -> Failure {
+        let exception = DomException::new_with_message_and_name("why", name).expect("a DOMException");
+        Failure::of(Error::DomException(exception.into()))
+    }
+
+    #[wasm_bindgen_test]
+    fn a_full_store_and_a_taken_key_are_told_apart_from_a_lost_connection() {
+        assert_eq!(failure("QuotaExceededError"), Failure::Quota);
+        assert_eq!(failure("ConstraintError"), Failure::Taken);
+        assert_eq!(failure("UnknownError"), Failure::Lost("UnknownError: why".into()));
+    }
+}

@@ -1,0 +1,8 @@
+//! The log in a dedicated worker.
+
+#![cfg(target_arch = "wasm32")]
+
+mod contract;
+mod indexed_db;
+
+wasm_bindgen_test::wasm_bindgen_test_configure!(run_in_dedicated_worker);
