@@ -162,7 +162,7 @@ impl Schema {
     }
 
     /// Who refers to `table`: (child table, field, what a deletion does), by table and field name.
-    pub fn children_of<'a>(&'a self, table: &'a str) -> impl Iterator<Item = (&'a str, &'a str, OnDelete)> {
+    pub fn children_of<'a>(&'a self, table: &str) -> impl Iterator<Item = (&'a str, &'a str, OnDelete)> {
         self.tables.iter().flat_map(move |(child, definition)| {
             definition
                 .references
