@@ -30,7 +30,7 @@ struct Subscription {
     /// The revisions of the records delivered last, in order. `None`: the next result is delivered whatever it is.
     delivered: Option<Vec<u64>>,
     /// Where the last record of a full window stands: what changes behind it does not matter. `None` while the
-    /// window has room, and from the moment it is to be refreshed, since it is then out of date.
+    /// window has room.
     last: Option<Position>,
 }
 
@@ -159,15 +159,14 @@ impl LiveQueries {
         groups.flat_map(|group| group.subscriptions.values_mut()).for_each(Subscription::reset);
     }
 
-    /// The dirty live queries, in the order in which they were subscribed. Each is to be refreshed; one that
-    /// changes again before that is dirty again, and refreshing it then answers for both.
+    /// The dirty live queries, in the order in which they were subscribed. Each is to be refreshed, once, however
+    /// many changes come before that; until then a further change need not make it dirty again.
     pub fn take_dirty(&mut self) -> Vec<SubscriptionId> {
         let groups = self.tables.values_mut().flatten();
         let mut taken = Vec::new();
         for (id, subscription) in groups.flat_map(|group| group.subscriptions.iter_mut()) {
             if subscription.dirty {
                 subscription.dirty = false;
-                subscription.last = None;
                 taken.push(*id);
             }
         }

@@ -153,7 +153,9 @@ impl Model {
     }
 
     pub(crate) fn extend(&mut self, records: &[(Id, Record<Value>)]) {
-        records.iter().for_each(|(id, record)| self.put(id, record));
+        for (id, record) in records {
+            self.put(id, record);
+        }
     }
 
     fn put(&mut self, id: &Id, record: &Record<Value>) {
