@@ -100,6 +100,11 @@ pub trait Body: Clone + 'static {
     /// As JSON text; fields in the order in which they were set.
     fn to_json(&self) -> String;
 
+    /// Whether both are the same object. `false` is always a right answer; `true` stores it only once.
+    fn same(&self, _other: &Self) -> bool {
+        false
+    }
+
     /// A string field's text.
     fn text(&self, field: &str) -> Option<Rc<str>> {
         match self.scalar(field) {
@@ -168,5 +173,9 @@ impl Body for Value {
 
     fn to_json(&self) -> String {
         self.to_string()
+    }
+
+    fn same(&self, other: &Self) -> bool {
+        self == other
     }
 }

@@ -2,6 +2,7 @@
 //! implementation of it. All futures are driven by one thread.
 
 use crate::body::Body;
+use crate::log::entry::Id;
 use crate::protocol::{Download, Page, Upload, UploadAnswer};
 
 /// An entry or a segment as it is stored: its head as JSON text, and the bodies that the head refers to by index.
@@ -100,7 +101,12 @@ pub trait Log<B: Body> {
     async fn read(&self, from: u64) -> Result<Vec<Stored<B>>, StoreError>;
 
     /// Adds an entry under the next key, and tells which keys from `from` on lay before it.
-    async fn append(&self, from: u64, entry: Packed<B>, durability: Durability) -> Result<Appended, StoreError>;
+    async fn append(
+        &self,
+        from: u64,
+        entry: Packed<B>,
+        durability: Durability,
+    ) -> Result<Appended, StoreError>;
 
     /// Swaps a compaction in, with strict durability. `false`: the generation was taken, and nothing changed.
     async fn swap(&self, swap: Swap<B>) -> Result<bool, StoreError>;
@@ -148,6 +154,9 @@ pub trait Lease {
 
     /// The lease, or `None` at once if another context holds it.
     async fn try_acquire(&self) -> Option<Self::Held>;
+
+    /// The lease, once whoever holds it has given it back.
+    async fn acquire(&self) -> Self::Held;
 }
 
 /// Tells this database's other contexts that the log has grown. Fire and forget: it may be lost.
@@ -155,7 +164,30 @@ pub trait Signals {
     fn announce(&self, head_key: u64);
 }
 
+/// What the engine tells the context that it runs in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Event {
+    /// The state changed: records, the outbox, or what is known of the server.
+    Folded,
+    /// A mutation is parked since now, and waits for somebody's decision.
+    Parked(Id),
+    /// What the pass is doing changed.
+    Status,
+    /// A pass came along: mutations answered, or rows received, so far.
+    Progress { phase: Phase, done: usize, total: Option<usize> },
+}
+
+/// What a pass is doing.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Phase {
+    #[default]
+    Idle,
+    Pushing,
+    Pulling,
+}
+
 /// The world, as one parameter.
+#[expect(async_fn_in_trait, reason = "one thread drives every port")]
 pub trait Ports: 'static {
     type Body: Body;
     type Log: Log<Self::Body>;
@@ -168,4 +200,10 @@ pub trait Ports: 'static {
     fn clock(&self) -> &dyn Clock;
     fn random(&self) -> &dyn Random;
     fn signals(&self) -> &dyn Signals;
+
+    /// Called in the middle of the engine's work: note it, and act on it later.
+    fn event(&self, event: Event);
+
+    /// Returns after that many milliseconds, by whatever clock there is.
+    async fn sleep_ms(&self, ms: u64);
 }

@@ -95,14 +95,18 @@ pub enum Change<B> {
     },
 }
 
+// Serde hands these a reference.
+#[expect(clippy::trivially_copy_pass_by_ref)]
 fn is_false(value: &bool) -> bool {
     !*value
 }
 
+#[expect(clippy::trivially_copy_pass_by_ref)]
 fn is_zero(value: &u32) -> bool {
     *value == 0
 }
 
+#[expect(clippy::trivially_copy_pass_by_ref)]
 fn is_synced(status: &SyncStatus) -> bool {
     *status == SyncStatus::Synced
 }
@@ -205,7 +209,7 @@ pub struct Refusal {
 /// One durable intent to create, update or delete one record (F2).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Mutation<B> {
-    /// Also the idempotency key. A UUIDv7, minted when it is written and never again.
+    /// Also the idempotency key. A UUID of version 7, minted when it is written and never again.
     #[serde(rename = "i")]
     pub id: Id,
     /// Its place in the order of writing.

@@ -1,0 +1,299 @@
+//! A state with changes on top that are not yet in the log.
+//!
+//! Several commands are decided into one entry, each on what those before it decided; and the entry may turn out void,
+//! so nothing of it touches the state until it is known to be valid.
+
+use std::{
+    collections::{BTreeSet, HashMap},
+    rc::Rc,
+};
+
+use crate::{
+    body::Body,
+    log::entry::{Base, Change, Cursor, Id, Mapping, Mutation, Operation, Record},
+    schema::{Schema, Table},
+    state::{State, references},
+};
+
+type Key = (Id, Id);
+
+/// The changes of one entry in the making, and the state as they will leave it.
+pub struct Draft<'s, B: Body> {
+    state: &'s State<B>,
+    changes: Vec<Change<B>>,
+    /// Where in `changes` the latest row of a key is.
+    records: HashMap<Key, usize>,
+    bases: HashMap<Key, usize>,
+    mutations: HashMap<Id, usize>,
+    /// Mutations put by this draft, by the record that they belong to now.
+    mutations_of: HashMap<Key, BTreeSet<u64>>,
+    by_sequence: HashMap<u64, Id>,
+    mappings: HashMap<Id, Id>,
+    meta: HashMap<Id, usize>,
+    next_sequence: u64,
+}
+
+/// How far a draft had come, to go back there when a command fails half way.
+pub struct Mark(usize);
+
+impl<'s, B: Body> Draft<'s, B> {
+    #[must_use]
+    pub fn new(state: &'s State<B>) -> Self {
+        Self {
+            state,
+            changes: Vec::new(),
+            records: HashMap::new(),
+            bases: HashMap::new(),
+            mutations: HashMap::new(),
+            mutations_of: HashMap::new(),
+            by_sequence: HashMap::new(),
+            mappings: HashMap::new(),
+            meta: HashMap::new(),
+            next_sequence: state.outbox.next_sequence(),
+        }
+    }
+
+    #[must_use]
+    pub fn into_changes(self) -> Vec<Change<B>> {
+        self.changes
+    }
+
+    #[must_use]
+    pub fn mark(&self) -> Mark {
+        Mark(self.changes.len())
+    }
+
+    /// Forgets everything since the mark.
+    pub fn rewind(&mut self, mark: &Mark) {
+        if self.changes.len() == mark.0 {
+            return;
+        }
+        let mut kept = std::mem::take(&mut self.changes);
+        kept.truncate(mark.0);
+        *self = Self::new(self.state);
+        for change in kept {
+            self.push(change);
+        }
+    }
+
+    #[must_use]
+    pub fn schema(&self) -> &'s Schema {
+        self.state.schema()
+    }
+
+    #[must_use]
+    pub fn state(&self) -> &'s State<B> {
+        self.state
+    }
+
+    /// A record as this draft leaves it, tombstones included.
+    #[must_use]
+    pub fn record(&self, table: &Id, id: &Id) -> Option<&Record<B>> {
+        match self.records.get(&(table.clone(), id.clone())).map(|at| &self.changes[*at]) {
+            Some(Change::Record { row, .. }) => row.as_ref(),
+            _ => self.state.record(table, id),
+        }
+    }
+
+    /// A record that is there: not deleted.
+    #[must_use]
+    pub fn live(&self, table: &Id, id: &Id) -> Option<&Record<B>> {
+        self.record(table, id).filter(|record| !record.deleted)
+    }
+
+    #[must_use]
+    pub fn base(&self, table: &Id, id: &Id) -> Option<&Base<B>> {
+        match self.bases.get(&(table.clone(), id.clone())).map(|at| &self.changes[*at]) {
+            Some(Change::Base { row, .. }) => row.as_ref(),
+            _ => self.state.base(table, id),
+        }
+    }
+
+    #[must_use]
+    pub fn mutation(&self, id: &str) -> Option<&Rc<Mutation<B>>> {
+        match self.mutations.get(id).map(|at| &self.changes[*at]) {
+            Some(Change::Mutation { row, .. }) => row.as_ref(),
+            _ => self.state.outbox.get(id),
+        }
+    }
+
+    #[must_use]
+    pub fn meta(&self, key: &str) -> Option<&str> {
+        match self.meta.get(key).map(|at| &self.changes[*at]) {
+            Some(Change::Meta { value, .. }) => value.as_deref(),
+            _ => self.state.meta(key),
+        }
+    }
+
+    /// One record's mutations, in the order of writing.
+    #[must_use]
+    pub fn mutations_of(&self, table: &Id, id: &Id) -> Vec<Rc<Mutation<B>>> {
+        let key = (table.clone(), id.clone());
+        let mut found: Vec<Rc<Mutation<B>>> = self
+            .state
+            .outbox
+            .of_record(table, id)
+            .filter(|mutation| !self.mutations.contains_key(&mutation.id))
+            .cloned()
+            .collect();
+        let drafted = self.mutations_of.get(&key).into_iter().flatten();
+        found.extend(
+            drafted
+                .filter_map(|sequence| self.mutation(self.by_sequence.get(sequence)?))
+                .filter(|mutation| mutation.table == *table && mutation.record_id == *id)
+                .cloned(),
+        );
+        found.sort_by_key(|mutation| mutation.sequence);
+        found
+    }
+
+    /// The mutations that name `id` as a dependency, in the order of writing.
+    #[must_use]
+    pub fn dependents(&self, id: &Id) -> Vec<Rc<Mutation<B>>> {
+        let untouched = self.state.outbox.dependents(id).filter(|m| !self.mutations.contains_key(&m.id));
+        let drafted = self.mutations.keys().filter_map(|key| self.mutation(key));
+        let mut found: Vec<_> =
+            untouched.chain(drafted.filter(|m| m.dependencies.contains(id))).cloned().collect();
+        found.sort_by_key(|mutation| mutation.sequence);
+        found
+    }
+
+    /// The live records of `child` whose foreign key `field` is `id`.
+    #[must_use]
+    pub fn children(&self, child: &Id, field: &str, id: &str) -> Vec<Id> {
+        let mut found: BTreeSet<Id> = self
+            .state
+            .table(child)
+            .map(|table| table.referencing(field, id))
+            .into_iter()
+            .flatten()
+            .filter(|child_id| !self.records.contains_key(&(child.clone(), child_id.clone())))
+            .collect();
+        let drafted = self.records.keys().filter(|(table, _)| table == child);
+        found.extend(
+            drafted
+                .filter(|(table, child_id)| {
+                    self.live(table, child_id).is_some_and(|row| row.data.text(field).as_deref() == Some(id))
+                })
+                .map(|(_, child_id)| child_id.clone()),
+        );
+        found.into_iter().collect()
+    }
+
+    /// The id under which a record lives now.
+    #[must_use]
+    pub fn resolve(&self, id: &Id) -> Id {
+        self.mappings.get(id).cloned().unwrap_or_else(|| self.state.resolve(id))
+    }
+
+    #[must_use]
+    pub fn next_sequence(&self) -> u64 {
+        self.next_sequence
+    }
+
+    pub fn put_record(&mut self, table: &Id, id: &Id, row: Option<Record<B>>) {
+        self.push(Change::Record { table: table.clone(), id: id.clone(), row });
+    }
+
+    pub fn put_base(&mut self, table: &Id, id: &Id, row: Option<Base<B>>) {
+        self.push(Change::Base { table: table.clone(), id: id.clone(), row });
+    }
+
+    pub fn put_mutation(&mut self, mutation: Mutation<B>) {
+        self.push(Change::Mutation { id: mutation.id.clone(), row: Some(Rc::new(mutation)) });
+    }
+
+    pub fn remove_mutation(&mut self, id: &Id) {
+        self.push(Change::Mutation { id: id.clone(), row: None });
+    }
+
+    pub fn put_cursor(&mut self, set: &Id, row: Option<Cursor>) {
+        self.push(Change::Cursor { set: set.clone(), row });
+    }
+
+    /// Notes a fact, unless it is known already.
+    pub fn put_meta(&mut self, key: &str, value: String) {
+        if self.meta(key) != Some(value.as_str()) {
+            self.push(Change::Meta { key: key.into(), value: Some(value) });
+        }
+    }
+
+    /// Records an exchange of ids. The mutations in the outbox take the server id here; foreign keys in records take it
+    /// when this entry is folded.
+    pub fn put_mapping(&mut self, mapping: &Mapping) {
+        self.push(Change::Mapping(mapping.clone()));
+        let of_record = self.mutations_of(&mapping.table, &mapping.temporary);
+        // Who refers to the record by its temporary id depends on the mutation that creates it.
+        let creates = of_record.iter().filter(|mutation| mutation.operation == Operation::Create);
+        let referring: Vec<_> = creates.flat_map(|create| self.dependents(&create.id)).collect();
+        for mutation in of_record {
+            let mut moved = (*mutation).clone();
+            moved.record_id = mapping.server.clone();
+            self.put_mutation(moved);
+        }
+        for mutation in referring {
+            let Some(current) = self.mutation(&mutation.id) else { continue };
+            if let Some(data) = self.exchanged(&current.table, &current.data, mapping) {
+                let mut exchanged = (**current).clone();
+                exchanged.data = data;
+                self.put_mutation(exchanged);
+            }
+        }
+    }
+
+    fn exchanged(&self, table: &Id, data: &B, mapping: &Mapping) -> Option<B> {
+        let table: &Table = self.schema().table(table)?;
+        let mut exchanged = None;
+        for (field, reference) in &table.references {
+            if reference.table == *mapping.table && data.text(field).as_ref() == Some(&mapping.temporary) {
+                exchanged = Some(exchanged.as_ref().unwrap_or(data).with_text(field, &mapping.server));
+            }
+        }
+        exchanged
+    }
+
+    /// The data with every temporary id in a foreign key that is mapped by now exchanged.
+    #[must_use]
+    pub fn resolved(&self, table: &str, data: B) -> B {
+        let data = references::exchange(self.schema(), &self.state.ids, table, &data).unwrap_or(data);
+        if self.mappings.is_empty() {
+            return data;
+        }
+        let Some(definition) = self.schema().table(table) else { return data };
+        definition.references.keys().fold(data, |data, field| {
+            match data.text(field).and_then(|text| self.mappings.get(&text).cloned()) {
+                Some(server) => data.with_text(field, &server),
+                None => data,
+            }
+        })
+    }
+
+    fn push(&mut self, change: Change<B>) {
+        let at = self.changes.len();
+        match &change {
+            Change::Record { table, id, .. } => {
+                self.records.insert((table.clone(), id.clone()), at);
+            }
+            Change::Base { table, id, .. } => {
+                self.bases.insert((table.clone(), id.clone()), at);
+            }
+            Change::Mutation { id, row } => {
+                self.mutations.insert(id.clone(), at);
+                if let Some(mutation) = row {
+                    let key = (mutation.table.clone(), mutation.record_id.clone());
+                    self.mutations_of.entry(key).or_default().insert(mutation.sequence);
+                    self.by_sequence.insert(mutation.sequence, id.clone());
+                    self.next_sequence = self.next_sequence.max(mutation.sequence + 1);
+                }
+            }
+            Change::Mapping(mapping) => {
+                self.mappings.insert(mapping.temporary.clone(), mapping.server.clone());
+            }
+            Change::Meta { key, .. } => {
+                self.meta.insert(key.clone(), at);
+            }
+            Change::Cursor { .. } => {}
+        }
+        self.changes.push(change);
+    }
+}

@@ -1,0 +1,235 @@
+//! Decisions: a state and a command in, the changes of one entry out.
+//!
+//! A command that cannot be done is answered with its error and leaves no change. The order of a mutation's life through
+//! these files: [`write`] makes it, [`send`] freezes it before a request carries it, [`answer`] settles it by what the
+//! server said, [`pull`] brings what the server has besides, and [`park`] is what a person decides about it. [`settle`]
+//! says what the record is after each of these.
+
+mod answer;
+pub mod check;
+pub mod draft;
+pub mod mint;
+mod park;
+mod pull;
+mod send;
+mod settle;
+mod write;
+
+#[cfg(test)]
+mod tests;
+
+use self::{draft::Draft, mint::Mint};
+use crate::{
+    body::Body,
+    error::Error,
+    log::entry::{Id, Mutation, MutationState, Operation},
+    protocol::{OperationResult, Page},
+    schema::Priority,
+};
+
+/// Something to be decided and committed.
+#[derive(Clone, Debug)]
+pub enum Command<B> {
+    /// Creates records of one table, all or none.
+    Create {
+        table: Id,
+        records: Vec<B>,
+        priority: Option<Priority>,
+    },
+    Update {
+        table: Id,
+        id: Id,
+        changes: B,
+        unset: Vec<String>,
+        priority: Option<Priority>,
+    },
+    Delete {
+        table: Id,
+        id: Id,
+        priority: Option<Priority>,
+    },
+    /// Marks mutations as possibly sent, before any request carries them.
+    Send {
+        mutations: Vec<Id>,
+    },
+    /// Settles mutations by the server's answer.
+    Answer {
+        answer: Answer<B>,
+    },
+    /// Takes a page in, and its cursor with it.
+    Pull {
+        set: Id,
+        page: Page<B>,
+        forced: bool,
+    },
+    /// Ends a full pull: drops what the server did not send in it, unsent changes excepted.
+    EndFullPull {
+        seen: std::collections::HashSet<(Id, Id)>,
+        tables: Vec<Id>,
+    },
+    /// Begins to pull a set from the beginning.
+    ForgetCursor {
+        set: Id,
+    },
+    /// Gives up a mutation: its record falls back to its base and what else is pending.
+    Discard {
+        mutation: Id,
+    },
+    /// Sends a parked mutation again as a new one, on the newest version known.
+    Retry {
+        mutation: Id,
+    },
+}
+
+/// What the server said to an upload.
+#[derive(Clone, Debug)]
+pub struct Answer<B> {
+    pub epoch: String,
+    pub server_time: u64,
+    /// In any order.
+    pub results: Vec<OperationResult<B>>,
+}
+
+/// What came of a command.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Done {
+    /// The ids of the records that were written, in the order in which they were given.
+    Written(Vec<Id>),
+    /// Mutations that are now marked, of those that were asked for.
+    Marked(Vec<Id>),
+    /// How the mutations of an answer ended.
+    Answered(Tally),
+    /// How many rows of a page were news.
+    Pulled(usize),
+    Nothing,
+}
+
+/// How many mutations of an answer ended how.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Tally {
+    pub applied: usize,
+    pub conflicts: usize,
+    pub rejected: usize,
+    pub deferred: usize,
+}
+
+/// Who writes, under which schema.
+#[derive(Clone, Debug)]
+pub struct Writer {
+    pub principal: Id,
+    pub schema_version: u32,
+}
+
+/// One command's writing: its ids and its time.
+struct Writing<'w> {
+    writer: &'w Writer,
+    mint: Mint,
+    mutations: u64,
+    records: u64,
+}
+
+impl Writing<'_> {
+    fn now_ms(&self) -> u64 {
+        self.mint.now_ms
+    }
+
+    fn temporary_id(&mut self, table: &str) -> Id {
+        self.records += 1;
+        self.mint.temporary_id(self.records, table).into()
+    }
+
+    fn record_uuid(&mut self) -> Id {
+        self.records += 1;
+        self.mint.record_uuid(self.records).into()
+    }
+
+    fn mutation_id(&mut self) -> Id {
+        self.mutations += 1;
+        self.mint.mutation_id(self.mutations).into()
+    }
+
+    /// A new mutation at the end of the outbox, with neither base nor dependencies.
+    fn mutation<B: Body>(
+        &mut self,
+        draft: &Draft<'_, B>,
+        table: &Id,
+        record_id: &Id,
+        operation: Operation,
+        data: B,
+        priority: Priority,
+    ) -> Mutation<B> {
+        Mutation {
+            id: self.mutation_id(),
+            sequence: draft.next_sequence(),
+            table: table.clone(),
+            record_id: record_id.clone(),
+            operation,
+            data,
+            unset: Vec::new(),
+            base_version: None,
+            timestamp: self.now_ms(),
+            priority,
+            state: MutationState::Pending,
+            attempts: 0,
+            first_sent_at: None,
+            last_attempt_at: None,
+            next_attempt_at: None,
+            error: None,
+            dependencies: Vec::new(),
+            principal: self.writer.principal.clone(),
+            schema_version: self.writer.schema_version,
+        }
+    }
+}
+
+/// Decides one command on top of a draft. On an error the draft is as it was.
+pub fn decide<B: Body>(
+    draft: &mut Draft<'_, B>,
+    command: &Command<B>,
+    mint: Mint,
+    writer: &Writer,
+) -> Result<Done, Error> {
+    let mark = draft.mark();
+    let mut writing = Writing { writer, mint, mutations: 0, records: 0 };
+    let done = decide_on(draft, command, &mut writing);
+    if done.is_err() {
+        draft.rewind(&mark);
+    }
+    done
+}
+
+fn decide_on<B: Body>(
+    draft: &mut Draft<'_, B>,
+    command: &Command<B>,
+    writing: &mut Writing<'_>,
+) -> Result<Done, Error> {
+    match command {
+        Command::Create { table, records, priority } => records
+            .iter()
+            .map(|data| write::create(draft, writing, table, data, *priority))
+            .collect::<Result<_, _>>()
+            .map(Done::Written),
+        Command::Update { table, id, changes, unset, priority } => {
+            write::update(draft, writing, table, id, changes, unset, *priority)
+                .map(|id| Done::Written(vec![id]))
+        }
+        Command::Delete { table, id, priority } => {
+            write::delete(draft, writing, table, id, *priority).map(|()| Done::Nothing)
+        }
+        Command::Send { mutations } => Ok(Done::Marked(send::mark(draft, writing, mutations))),
+        Command::Answer { answer } => Ok(Done::Answered(answer::settle_all(draft, writing, answer))),
+        Command::Pull { set, page, forced } => {
+            Ok(Done::Pulled(pull::take(draft, writing, set, page, *forced)))
+        }
+        Command::EndFullPull { seen, tables } => {
+            pull::drop_unseen(draft, seen, tables);
+            Ok(Done::Nothing)
+        }
+        Command::ForgetCursor { set } => {
+            draft.put_cursor(set, None);
+            Ok(Done::Nothing)
+        }
+        Command::Discard { mutation } => park::discard(draft, mutation).map(|()| Done::Nothing),
+        Command::Retry { mutation } => park::retry(draft, writing, mutation).map(|()| Done::Nothing),
+    }
+}

@@ -1,0 +1,127 @@
+//! Taking in what others changed.
+//!
+//! A row counts only if it is newer than what is known of its record. What is outstanding stays on top: where a record has
+//! mutations, the row is kept beside them as theirs, and neither merged nor taken for the answer to any of them. The
+//! temporary id under which a record was created comes with its row; that establishes the mapping even where the
+//! answer to the create was lost.
+
+use std::collections::HashSet;
+
+use super::{
+    Writing,
+    answer::{copy_of, exchange_id, keep_theirs, tombstone_of},
+    draft::Draft,
+    settle,
+};
+use crate::{
+    body::Body,
+    log::entry::{Cursor, Id, ServerCopy},
+    protocol::{DeletionReason, Page},
+    state::Meta,
+};
+
+/// Takes a page in, and its cursor with it; how many rows were news. `forced`: versions of before do not count, the
+/// server was restored.
+pub(super) fn take<B: Body>(
+    draft: &mut Draft<'_, B>,
+    writing: &Writing<'_>,
+    set: &Id,
+    page: &Page<B>,
+    forced: bool,
+) -> usize {
+    let mut news = 0;
+    for row in &page.entities {
+        let id: Id = row.id.as_str().into();
+        news += usize::from(take_row(
+            draft,
+            writing,
+            &row.table,
+            &id,
+            row.created_as.as_deref(),
+            copy_of(row),
+            forced,
+        ));
+    }
+    for row in &page.deletions {
+        let (table, id): (Id, Id) = (row.table.as_str().into(), row.id.as_str().into());
+        if row.reason == DeletionReason::LeftScope {
+            news += usize::from(forget(draft, &table, &id));
+            continue;
+        }
+        news += usize::from(take_row(
+            draft,
+            writing,
+            &row.table,
+            &id,
+            row.created_as.as_deref(),
+            tombstone_of(row),
+            forced,
+        ));
+    }
+    draft.put_meta(Meta::EPOCH, page.epoch.clone());
+    draft.put_meta(Meta::SERVER_TIME, page.server_time.to_string());
+    if draft.state().cursor(set).map(|known| known.cursor.as_str()) != Some(page.cursor.as_str()) {
+        draft.put_cursor(set, Some(Cursor { cursor: page.cursor.clone(), at: writing.now_ms() }));
+    }
+    news
+}
+
+fn take_row<B: Body>(
+    draft: &mut Draft<'_, B>,
+    writing: &Writing<'_>,
+    table: &str,
+    id: &Id,
+    created_as: Option<&str>,
+    copy: ServerCopy<B>,
+    forced: bool,
+) -> bool {
+    // A table of a schema newer than ours: its rows come again when the app knows it.
+    let Some((table, _)) = draft.schema().tables.get_key_value(table) else { return false };
+    let table: Id = table.as_str().into();
+    if let Some(temporary) = created_as.map(Id::from) {
+        let born_here = draft.record(&table, &temporary).is_some();
+        if temporary != *id && born_here {
+            exchange_id(draft, writing, &table, &temporary, id);
+        }
+    }
+    let outstanding = !draft.mutations_of(&table, id).is_empty();
+    let known = match draft.base(&table, id).and_then(|base| base.newest()) {
+        Some(known) => Some(known.version),
+        None if outstanding => None,
+        None => draft.record(&table, id).and_then(|record| record.version),
+    };
+    if known.is_some_and(|known| known >= copy.version) && !forced {
+        return false;
+    }
+    if outstanding {
+        keep_theirs(draft, &table, id, copy);
+        settle::settle(draft, &table, id);
+    } else {
+        let row = settle::synced(copy, draft.record(&table, id));
+        draft.put_record(&table, id, Some(row));
+    }
+    true
+}
+
+/// A record that left what we pull: it lives on elsewhere, so nothing of it is kept here but what is unsent.
+fn forget<B: Body>(draft: &mut Draft<'_, B>, table: &Id, id: &Id) -> bool {
+    let held = draft.record(table, id).is_some();
+    let outstanding = !draft.mutations_of(table, id).is_empty();
+    if held && !outstanding {
+        draft.put_record(table, id, None);
+    }
+    held && !outstanding
+}
+
+/// Ends a full pull: what the server did not send is no longer there, or no longer ours to see.
+pub(super) fn drop_unseen<B: Body>(draft: &mut Draft<'_, B>, seen: &HashSet<(Id, Id)>, tables: &[Id]) {
+    for table in tables {
+        let Some(held) = draft.state().table(table) else { continue };
+        for (id, _) in held.iter() {
+            let unsent = !draft.mutations_of(table, id).is_empty();
+            if !unsent && !seen.contains(&(table.clone(), id.clone())) {
+                draft.put_record(table, id, None);
+            }
+        }
+    }
+}

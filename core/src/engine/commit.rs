@@ -1,0 +1,223 @@
+//! From a command to a valid entry.
+
+use futures_channel::oneshot;
+use futures_util::future::{Either, select};
+
+use super::{Engine, load::Watch};
+use crate::{
+    decide::{Command, Done, check, decide, draft::Draft, mint::Mint},
+    error::Error,
+    log::{
+        codec::pack_entry,
+        entry::{Change, Entry, FORMAT, Id, Position},
+        keyspace,
+    },
+    ports::{Durability, Log, Ports, StoreError},
+    schema::OnDelete,
+};
+
+/// After this many lost races the next try waits, so that writers in many contexts do not keep each other from it.
+const MISSES_BEFORE_WAITING: u32 = 2;
+/// The longest such wait. An append costs about 0.25 ms.
+const WAIT_MS_MAX: u64 = 16;
+/// How often an append whose outcome is unknown is looked into and tried again.
+const UNKNOWN_OUTCOMES_MAX: u32 = 3;
+
+/// A command that waits to be committed, and its caller.
+pub(super) struct Waiting<B> {
+    command: Command<B>,
+    mint: Mint,
+    durability: Durability,
+    caller: oneshot::Sender<Answer>,
+}
+
+/// What a caller gets.
+type Answer = Result<Done, Error>;
+
+enum Append {
+    Valid,
+    /// Another context was first; this one has caught up with it.
+    Void,
+    /// It failed, and is not in the log.
+    Unknown(String),
+}
+
+impl<P: Ports> Engine<P> {
+    /// Decides a command and commits it. Resolves when the entry is durable and valid, or with the reason why nothing of it
+    /// was written.
+    ///
+    /// Commands that arrive while an append is under way gather and are committed together by the next one.
+    pub async fn submit(&self, command: Command<P::Body>, durability: Durability) -> Result<Done, Error> {
+        self.check_running()?;
+        self.load_tables(&self.closure(&command)?).await?;
+        let (caller, answer) = oneshot::channel();
+        let waiting = Waiting { command, mint: self.mint(), durability, caller };
+        self.queue.borrow_mut().push_back(waiting);
+        // Whoever gets the gate first commits for all that wait.
+        let answer = match select(answer, self.gate.lock()).await {
+            Either::Left((answer, _)) => answer,
+            Either::Right((gate, answer)) => {
+                self.commit_waiting().await;
+                drop(gate);
+                answer.await
+            }
+        };
+        answer.unwrap_or(Err(Error::Closed))
+    }
+
+    /// The tables that must be in memory to decide a command.
+    fn closure(&self, command: &Command<P::Body>) -> Result<Vec<Id>, Error> {
+        let mut tables: Vec<Id> = Vec::new();
+        match command {
+            Command::Create { table, .. } | Command::Update { table, .. } => {
+                let definition = check::table(&self.schema, table)?;
+                tables.push(table.clone());
+                tables.extend(definition.references.values().map(|parent| Id::from(parent.table.as_str())));
+            }
+            Command::Delete { table, .. } => {
+                check::table(&self.schema, table)?;
+                tables.push(table.clone());
+                let mut at = 0;
+                while let Some(table) = tables.get(at).cloned() {
+                    for (child, _, on_delete) in self.schema.children_of(&table) {
+                        if !tables.iter().any(|known| **known == *child) {
+                            tables.push(child.into());
+                        }
+                        // A child that refuses ends the cascade: its own children need not be seen. They are all the
+                        // same, since it may refuse by one field and cascade by another.
+                        debug_assert!(matches!(on_delete, OnDelete::Cascade | OnDelete::Refuse));
+                    }
+                    at += 1;
+                }
+            }
+            Command::Send { mutations } => tables.extend(self.tables_of(mutations)),
+            Command::Answer { answer } => {
+                let ids: Vec<Id> = answer.results.iter().map(|result| result.id.as_str().into()).collect();
+                tables.extend(self.tables_of(&ids));
+            }
+            Command::Pull { page, .. } => {
+                let rows = page.entities.iter().map(|row| &row.table);
+                let rows = rows.chain(page.deletions.iter().map(|row| &row.table));
+                tables.extend(rows.map(|table| Id::from(table.as_str())));
+            }
+            Command::EndFullPull { tables: all, .. } => tables.extend(all.iter().cloned()),
+            Command::ForgetCursor { .. } => {}
+            Command::Discard { mutation } | Command::Retry { mutation } => {
+                tables.extend(self.tables_of(std::slice::from_ref(mutation)));
+            }
+        }
+        tables.sort();
+        tables.dedup();
+        Ok(tables)
+    }
+
+    fn tables_of(&self, mutations: &[Id]) -> Vec<Id> {
+        let state = self.state();
+        mutations
+            .iter()
+            .filter_map(|id| state.outbox.get(id))
+            .map(|mutation| mutation.table.clone())
+            .collect()
+    }
+
+    /// Commits everything that waits, as one entry. Called with the gate held.
+    async fn commit_waiting(&self) {
+        let waiting: Vec<Waiting<P::Body>> = self.queue.take().into();
+        if waiting.is_empty() {
+            return;
+        }
+        let durability = waiting.iter().map(|waiting| waiting.durability).max().unwrap_or_default();
+        let mut misses = 0;
+        let mut unknown = 0;
+        let mut caught_up = false;
+        let failure = loop {
+            let (changes, answers) = self.decide_all(&waiting);
+            // What is refused may only be unseen: another context may have written it a moment ago.
+            if !caught_up && answers.iter().any(Result::is_err) {
+                caught_up = true;
+                match self.catch_up_gated(Watch::None).await {
+                    Ok(_) => continue,
+                    Err(error) => break error,
+                }
+            }
+            if changes.is_empty() {
+                return answer_all(waiting, answers);
+            }
+            match self.append(changes, durability).await {
+                Ok(Append::Valid) => return answer_all(waiting, answers),
+                Ok(Append::Void) => {
+                    caught_up = true;
+                    misses += 1;
+                    if misses > MISSES_BEFORE_WAITING {
+                        let ceiling = (1 << (misses - MISSES_BEFORE_WAITING).min(10)).min(WAIT_MS_MAX);
+                        self.ports.sleep_ms(self.ports.random().bits() % (ceiling + 1)).await;
+                    }
+                }
+                Ok(Append::Unknown(reason)) => {
+                    unknown += 1;
+                    if unknown >= UNKNOWN_OUTCOMES_MAX {
+                        break Error::StorageUnavailable(reason);
+                    }
+                }
+                Err(error) => break error,
+            }
+        };
+        for waiting in waiting {
+            // A caller that is gone does not want to know.
+            let _ = waiting.caller.send(Err(failure.clone()));
+        }
+    }
+
+    fn decide_all(&self, waiting: &[Waiting<P::Body>]) -> (Vec<Change<P::Body>>, Vec<Answer>) {
+        let state = self.state();
+        let mut draft = Draft::new(&state);
+        let answers = waiting
+            .iter()
+            .map(|waiting| decide(&mut draft, &waiting.command, waiting.mint, &self.writer))
+            .collect();
+        (draft.into_changes(), answers)
+    }
+
+    async fn append(&self, changes: Vec<Change<P::Body>>, durability: Durability) -> Result<Append, Error> {
+        self.check_running()?;
+        let prev = self.state().head.clone();
+        let entry = Entry { format: FORMAT, mark: self.mark(), prev, changes };
+        let packed = pack_entry(&entry)?;
+        match self.ports.log().append(entry.prev.key, packed, durability).await {
+            Ok(appended) if appended.before == [entry.prev.key] => {
+                self.fold(Position { key: appended.key, mark: entry.mark }, entry.changes);
+                self.ports.signals().announce(appended.key);
+                Ok(Append::Valid)
+            }
+            // Others lie between, or our position is compacted away: the log says whether ours counts.
+            Ok(appended) => {
+                let valid = self.catch_up_gated(Watch::For(&entry.mark)).await?;
+                if valid {
+                    self.ports.signals().announce(appended.key);
+                }
+                Ok(if valid { Append::Valid } else { Append::Void })
+            }
+            Err(StoreError::Unknown(reason)) => {
+                let valid = self.catch_up_gated(Watch::For(&entry.mark)).await?;
+                Ok(if valid { Append::Valid } else { Append::Unknown(reason) })
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+}
+
+fn answer_all<B>(waiting: Vec<Waiting<B>>, answers: Vec<Answer>) {
+    for (waiting, answer) in waiting.into_iter().zip(answers) {
+        // A caller that is gone does not want to know.
+        let _ = waiting.caller.send(answer);
+    }
+}
+
+/// All the keyspaces of these tables, and the engine's own if asked for.
+pub(super) fn keyspaces(tables: &[Id], own: bool) -> Vec<String> {
+    let own = if own { &keyspace::OWN[..] } else { &[] };
+    own.iter()
+        .map(|&name| name.to_owned())
+        .chain(tables.iter().map(|table| keyspace::of_table(table)))
+        .collect()
+}

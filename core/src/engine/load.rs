@@ -1,0 +1,270 @@
+//! From the store to the state: opening, loading a table, catching up.
+//!
+//! All of these run with the gate held, so the state only ever moves forward along the log.
+
+use std::collections::BTreeMap;
+
+use super::{Engine, commit::keyspaces};
+use crate::{
+    error::Error,
+    live::LiveQueries,
+    log::{
+        chain::{Verdict, judge},
+        codec::{mark_of, unpack_entry, unpack_segment},
+        entry::{Change, Entry, Id, Mark, MutationState, Position, Record},
+        keyspace,
+        manifest::Manifest,
+    },
+    ports::{Event, Log, Ports, Snapshot, Stored},
+    state::{Observer, State},
+};
+
+/// The rows of stored segments: by keyspace, a list for each run, oldest first.
+type Runs<B> = BTreeMap<String, Vec<Vec<Change<B>>>>;
+
+/// An entry to look out for while catching up.
+#[derive(Clone, Copy)]
+pub(super) enum Watch<'m> {
+    None,
+    For(&'m Mark),
+}
+
+impl Watch<'_> {
+    fn sees(self, mark: &Mark) -> bool {
+        match self {
+            Self::None => false,
+            Self::For(wanted) => wanted == mark,
+        }
+    }
+}
+
+/// The valid entries of a stored run of the log, after a position that is known to be valid.
+pub(super) struct Valid<B> {
+    pub(super) entries: Vec<(Position, Entry<B>)>,
+    /// Something between two of them is missing.
+    pub(super) gap: bool,
+}
+
+/// Judges stored entries by the chain. Those up to `after` are passed over.
+pub(super) fn valid_after<B: crate::body::Body>(
+    after: &Position,
+    stored: &[Stored<B>],
+) -> Result<Valid<B>, Error> {
+    let mut last = after.clone();
+    let mut valid = Valid { entries: Vec::new(), gap: false };
+    for stored in stored.iter().filter(|stored| stored.key > after.key) {
+        let entry = unpack_entry(&stored.packed)?;
+        match judge(&last, &entry.prev) {
+            Verdict::Valid => {
+                last = Position { key: stored.key, mark: entry.mark.clone() };
+                valid.entries.push((last.clone(), entry));
+            }
+            Verdict::Void => {}
+            Verdict::Gap => {
+                valid.gap = true;
+                break;
+            }
+        }
+    }
+    Ok(valid)
+}
+
+/// Whether a position lies in this run of the log.
+fn holds<B: crate::body::Body>(stored: &[Stored<B>], position: &Position) -> Result<bool, Error> {
+    match stored.iter().find(|stored| stored.key == position.key) {
+        None => Ok(false),
+        Some(stored) => Ok(mark_of(&stored.packed)? == position.mark),
+    }
+}
+
+/// Notes what a fold changes.
+struct Notes<'e, P: Ports> {
+    engine: &'e Engine<P>,
+    live: &'e mut LiveQueries,
+}
+
+impl<P: Ports> Observer<P::Body> for Notes<'_, P> {
+    fn record_changed(
+        &mut self,
+        table: &Id,
+        id: &Id,
+        before: Option<&Record<P::Body>>,
+        after: Option<&Record<P::Body>>,
+    ) {
+        self.engine.touched.borrow_mut().entry(table.clone()).or_default().insert(id.clone());
+        self.live.record_changed(table, id, before, after);
+    }
+}
+
+impl<P: Ports> Engine<P> {
+    /// Folds one valid entry and tells what changed.
+    pub(super) fn fold(&self, position: Position, changes: Vec<Change<P::Body>>) {
+        self.grow(changes.len());
+        let mut state = self.state.borrow_mut();
+        for change in &changes {
+            let Change::Mutation { id, row: Some(mutation) } = change else { continue };
+            let was_parked = state.outbox.get(id).is_some_and(|before| before.state.is_parked());
+            match mutation.state {
+                MutationState::Conflict | MutationState::Rejected if !was_parked => {
+                    self.event(Event::Parked(id.clone()));
+                }
+                _ => {}
+            }
+        }
+        let live = &mut self.live.borrow_mut();
+        state.apply(changes, &mut Notes { engine: self, live });
+        state.head = position;
+        drop(state);
+        self.event(Event::Folded);
+    }
+
+    /// Folds what other contexts have appended since.
+    pub async fn catch_up(&self) -> Result<(), Error> {
+        self.check_running()?;
+        let gate = self.gate.lock().await;
+        let caught_up = self.catch_up_gated(Watch::None).await;
+        drop(gate);
+        caught_up.map(|_| ())
+    }
+
+    /// Whether the watched entry was among what was folded.
+    pub(super) async fn catch_up_gated(&self, watch: Watch<'_>) -> Result<bool, Error> {
+        let head = self.state().head.clone();
+        let stored = self.ports.log().read(head.key).await?;
+        if !holds(&stored, &head).map_err(|error| self.stop(error))? {
+            return self.reload_all(watch).await;
+        }
+        let valid = valid_after(&head, &stored).map_err(|error| self.stop(error))?;
+        if valid.gap {
+            return self.reload_all(watch).await;
+        }
+        Ok(self.fold_valid(valid.entries, watch))
+    }
+
+    fn fold_valid(&self, entries: Vec<(Position, Entry<P::Body>)>, watch: Watch<'_>) -> bool {
+        let mut seen = false;
+        for (position, entry) in entries {
+            seen |= watch.sees(&entry.mark);
+            self.fold(position, entry.changes);
+        }
+        seen
+    }
+
+    /// Loads tables that are not in memory yet.
+    pub async fn load_tables(&self, tables: &[Id]) -> Result<(), Error> {
+        if tables.iter().all(|table| self.state().is_loaded(table)) {
+            return Ok(());
+        }
+        self.check_running()?;
+        let gate = self.gate.lock().await;
+        let loaded = self.load_tables_gated(tables).await;
+        drop(gate);
+        loaded
+    }
+
+    async fn load_tables_gated(&self, tables: &[Id]) -> Result<(), Error> {
+        let missing: Vec<Id> = {
+            let state = self.state();
+            let known = tables.iter().filter(|table| self.schema.table(table).is_some());
+            known.filter(|table| !state.is_loaded(table)).cloned().collect()
+        };
+        if missing.is_empty() {
+            return Ok(());
+        }
+        let snapshot = self.ports.log().load(&keyspaces(&missing, false)).await?;
+        let manifest =
+            Manifest::parse(snapshot.manifest.as_deref()).map_err(|error| self.stop(error.into()))?;
+        let head = self.state().head.clone();
+        // The segments are of a later entry than our state, so the state goes there first; that needs the entries between.
+        if head.key < manifest.through.key {
+            let behind = holds(&snapshot.entries, &head).map_err(|error| self.stop(error))?;
+            let valid = valid_after(&head, &snapshot.entries).map_err(|error| self.stop(error))?;
+            if !behind || valid.gap {
+                return self.reload(&missing).await.map(|_| ());
+            }
+            self.fold_valid(valid.entries, Watch::None);
+        }
+        let head = self.state().head.clone();
+        let valid = valid_after(&manifest.through, &snapshot.entries).map_err(|error| self.stop(error))?;
+        let reached = head == manifest.through || valid.entries.iter().any(|(position, _)| *position == head);
+        if valid.gap || !reached {
+            return self.reload(&missing).await.map(|_| ());
+        }
+        let mut runs = self.runs(&manifest, snapshot)?;
+        let mut state = self.state.borrow_mut();
+        for table in &missing {
+            state.hold_table(table, runs.remove(&keyspace::of_table(table)).unwrap_or_default());
+        }
+        let (folded, ahead): (Vec<_>, Vec<_>) =
+            valid.entries.into_iter().partition(|(position, _)| position.key <= head.key);
+        for (_, entry) in folded {
+            let of_missing = |change: &Change<P::Body>| matches!(change, Change::Record { table, .. } if missing.contains(table));
+            state.apply(entry.changes.into_iter().filter(of_missing).collect(), &mut ());
+        }
+        drop(state);
+        self.fold_valid(ahead, Watch::None);
+        Ok(())
+    }
+
+    /// The rows of a snapshot's segments: by keyspace, a list for each run, oldest first.
+    fn runs(&self, manifest: &Manifest, snapshot: Snapshot<P::Body>) -> Result<Runs<P::Body>, Error> {
+        let mut by_run: BTreeMap<(String, u64), Vec<Change<P::Body>>> = BTreeMap::new();
+        for (key, packed) in snapshot.segments {
+            let listed = manifest
+                .segments
+                .iter()
+                .find(|segment| segment.keyspace == key.keyspace && segment.number == key.number);
+            let Some(segment) = listed else { continue };
+            let rows = unpack_segment(&packed).map_err(|error| self.stop(error.into()))?;
+            by_run.entry((key.keyspace, segment.run)).or_default().extend(rows);
+        }
+        let mut runs: Runs<P::Body> = BTreeMap::new();
+        for ((keyspace, _), rows) in by_run {
+            runs.entry(keyspace).or_default().push(rows);
+        }
+        Ok(runs)
+    }
+
+    async fn reload_all(&self, watch: Watch<'_>) -> Result<bool, Error> {
+        let entries = self.reload(&[]).await?;
+        Ok(entries.iter().any(|mark| watch.sees(mark)))
+    }
+
+    /// Builds the state anew from the store, with the tables it had and `more`; the marks of the entries it folded.
+    pub(super) async fn reload(&self, more: &[Id]) -> Result<Vec<Mark>, Error> {
+        let mut tables: Vec<Id> = self.state().loaded().cloned().collect();
+        tables.extend(more.iter().filter(|table| self.schema.table(table).is_some()).cloned());
+        tables.sort();
+        tables.dedup();
+        let snapshot = self.ports.log().load(&keyspaces(&tables, true)).await?;
+        let manifest =
+            Manifest::parse(snapshot.manifest.as_deref()).map_err(|error| self.stop(error.into()))?;
+        let valid = valid_after(&manifest.through, &snapshot.entries).map_err(|error| self.stop(error))?;
+        if valid.gap {
+            return Err(self.stop(Error::Corrupt("entries are missing from the log".to_owned())));
+        }
+        let mut runs = self.runs(&manifest, snapshot)?;
+        let mut state = State::new(std::rc::Rc::clone(&self.schema));
+        for own in keyspace::OWN {
+            for run in runs.remove(own).unwrap_or_default() {
+                state.apply(run, &mut ());
+            }
+        }
+        for table in &tables {
+            state.hold_table(table, runs.remove(&keyspace::of_table(table)).unwrap_or_default());
+        }
+        state.head = manifest.through;
+        let rows = valid.entries.iter().map(|(_, entry)| entry.changes.len()).sum();
+        self.reset_grown(valid.entries.len(), rows);
+        let mut marks = Vec::with_capacity(valid.entries.len());
+        for (position, entry) in valid.entries {
+            state.apply(entry.changes, &mut ());
+            marks.push(position.mark.clone());
+            state.head = position;
+        }
+        *self.state.borrow_mut() = state;
+        self.live.borrow_mut().all_reset();
+        self.event(Event::Folded);
+        Ok(marks)
+    }
+}

@@ -1,0 +1,153 @@
+//! The engine: the decisions, walked through the ports.
+//!
+//! What happens to one write, in order. [`Engine::submit`] queues the command; whoever holds the gate to the store takes all
+//! that has gathered, decides it into one entry, and appends it ([`commit`]). Once the entry is known to be valid it is
+//! folded, the other contexts are told, and each caller gets its answer. A pass ([`pass`]) marks what it is about to send
+//! by the same road, and brings answers and pages back by it. Old entries become segments in [`compact`].
+//!
+//! Nothing lives only in memory: an engine can be dropped at any await, and another one be opened on the same log.
+
+mod commit;
+mod compact;
+mod load;
+mod pass;
+mod status;
+
+#[cfg(test)]
+mod tests;
+
+use std::{
+    cell::{Cell, Ref, RefCell},
+    collections::{BTreeMap, BTreeSet, VecDeque},
+    rc::Rc,
+};
+
+use futures_util::lock::Mutex;
+
+pub use self::{pass::Report, status::Status};
+use crate::{
+    decide::{Writer, mint::Mint},
+    error::Error,
+    live::LiveQueries,
+    log::{
+        codec::pack_entry,
+        entry::{Change, Entry, FORMAT, Id, Mark, Position},
+    },
+    ports::{Event, Log, Ports},
+    schema::Schema,
+    state::{Meta, State},
+};
+
+/// Whose database this is.
+#[derive(Clone, Debug)]
+pub struct Identity {
+    pub tenant: Id,
+    pub principal: Id,
+}
+
+/// One context's engine over one database.
+pub struct Engine<P: Ports> {
+    ports: P,
+    schema: Rc<Schema>,
+    writer: Writer,
+    state: RefCell<State<P::Body>>,
+    /// Queries that somebody watches.
+    pub live: RefCell<LiveQueries>,
+    /// Records that changed since somebody last asked, by table.
+    touched: RefCell<BTreeMap<Id, BTreeSet<Id>>>,
+    /// Held while the store is read into the state or appended to, so that the state moves in the order of the log.
+    gate: Mutex<()>,
+    queue: RefCell<VecDeque<commit::Waiting<P::Body>>>,
+    /// Entries and rows folded since the last compaction that this context knows of.
+    grown: Cell<compact::Grown>,
+    /// Why nothing is written any more: the log is damaged, or a newer release writes it.
+    stopped: RefCell<Option<Error>>,
+    status: RefCell<Status>,
+    pacing: RefCell<pass::Pacing>,
+}
+
+impl<P: Ports> Engine<P> {
+    /// Opens the database, and makes it if there is none. Tables are loaded when they are first used.
+    pub async fn open(ports: P, schema: Rc<Schema>, identity: Identity) -> Result<Self, Error> {
+        let writer = Writer { principal: identity.principal, schema_version: schema.version };
+        let engine = Self {
+            state: RefCell::new(State::new(Rc::clone(&schema))),
+            ports,
+            schema,
+            writer,
+            live: RefCell::new(LiveQueries::new()),
+            touched: RefCell::default(),
+            gate: Mutex::new(()),
+            queue: RefCell::default(),
+            grown: Cell::default(),
+            stopped: RefCell::default(),
+            status: RefCell::default(),
+            pacing: RefCell::default(),
+        };
+        engine.ports.log().open(pack_entry(&engine.genesis(&identity.tenant))?).await?;
+        let gate = engine.gate.lock().await;
+        engine.reload(&[]).await?;
+        drop(gate);
+        Ok(engine)
+    }
+
+    /// Entry 1: a new database's own facts.
+    fn genesis(&self, tenant: &Id) -> Entry<P::Body> {
+        let random = self.ports.random().bits();
+        let fact = |key: &str, value: String| Change::Meta { key: key.into(), value: Some(value) };
+        let device = format!("device_{}_{:08x}", self.ports.clock().now_ms(), random >> 32);
+        Entry {
+            format: FORMAT,
+            mark: self.mark(),
+            prev: Position::default(),
+            changes: vec![
+                fact(Meta::DEVICE_ID, device),
+                fact(Meta::TENANT, tenant.to_string()),
+                fact(Meta::PRINCIPAL, self.writer.principal.to_string()),
+            ],
+        }
+    }
+
+    #[must_use]
+    pub fn schema(&self) -> &Rc<Schema> {
+        &self.schema
+    }
+
+    #[must_use]
+    pub fn ports(&self) -> &P {
+        &self.ports
+    }
+
+    /// The state as it is now. Not to be held over an await.
+    pub fn state(&self) -> Ref<'_, State<P::Body>> {
+        self.state.borrow()
+    }
+
+    /// The records that changed since this was last asked, by table.
+    pub fn take_touched(&self) -> BTreeMap<Id, BTreeSet<Id>> {
+        self.touched.take()
+    }
+
+    fn mark(&self) -> Mark {
+        Mark(format!("{:016x}", self.ports.random().bits()).into())
+    }
+
+    fn mint(&self) -> Mint {
+        let random = self.ports.random();
+        Mint { now_ms: self.ports.clock().now_ms(), seed: [random.bits(), random.bits()] }
+    }
+
+    /// Says whether this context still writes, and why not.
+    fn check_running(&self) -> Result<(), Error> {
+        self.stopped.borrow().clone().map_or(Ok(()), Err)
+    }
+
+    /// Stops this context for good: what is stored stays as it is.
+    fn stop(&self, error: Error) -> Error {
+        self.stopped.borrow_mut().get_or_insert(error).clone()
+    }
+
+    fn event(&self, event: Event) {
+        self.ports.event(event);
+    }
+}

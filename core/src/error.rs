@@ -1,0 +1,145 @@
+//! What can go wrong, with stable codes.
+
+use crate::{log::codec::CodecError, ports::StoreError, schema::SchemaError, table::QueryError};
+
+/// The one error of the engine. Its [`code`](Error::code) is stable and goes to JavaScript as it is.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Error {
+    #[error("the schema is invalid at {}: {}", .0.path, .0.message)]
+    InvalidSchema(SchemaError),
+    #[error("there is no table `{table}` in the schema; it has {known}")]
+    UnknownTable { table: String, known: String },
+    /// A value that the schema or JSON does not allow. The path leads to it: `title`, `time_logs[2].start`.
+    #[error("`{path}` {problem}")]
+    InvalidValue { path: String, problem: String },
+    #[error(transparent)]
+    Query(QueryError),
+    #[error("there is no record `{id}` in `{table}`; it was deleted, or never created here")]
+    RecordNotFound { table: String, id: String },
+    #[error("`{field}` refers to `{id}`, and there is no such record in `{table}`; create it first")]
+    ReferenceMissing { field: String, table: String, id: String },
+    #[error(
+        "`{id}` cannot be deleted: `{child}` `{child_id}` refers to it by `{field}`; delete or move that first"
+    )]
+    ReferenceInUse { id: String, child: String, child_id: String, field: String },
+    #[error("there is no mutation `{id}` in the outbox; it was delivered or discarded")]
+    MutationNotFound { id: String },
+    #[error("mutation `{id}` may have reached the server; wait for the answer, then decide")]
+    MutationInFlight { id: String },
+    #[error("mutation `{id}` is not parked; there is nothing to decide")]
+    MutationNotParked { id: String },
+    #[error(
+        "mutation `{id}` cannot be discarded: {dependents} other changes build on it; discard those first"
+    )]
+    MutationInUse { id: String, dependents: usize },
+    #[error("there is no room left on this device: the change was not saved; free some space and try again")]
+    QuotaExceeded,
+    #[error("the browser's storage cannot be used: {0}; the change was not saved")]
+    StorageUnavailable(String),
+    #[error("the stored log is damaged: {0}; nothing more is written to it")]
+    Corrupt(String),
+    #[error(
+        "a newer release of this app writes this database (format {0}); keep the input and reload the app"
+    )]
+    Outdated(u32),
+    #[error("the database is closed; open it again")]
+    Closed,
+}
+
+impl Error {
+    /// Kebab-case, and never changed once released.
+    #[must_use]
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::InvalidSchema(_) => "invalid-schema",
+            Self::UnknownTable { .. } => "unknown-table",
+            Self::InvalidValue { .. } => "invalid-value",
+            Self::Query(error) => error.code(),
+            Self::RecordNotFound { .. } => "record-not-found",
+            Self::ReferenceMissing { .. } => "reference-missing",
+            Self::ReferenceInUse { .. } => "reference-in-use",
+            Self::MutationNotFound { .. } => "mutation-not-found",
+            Self::MutationInFlight { .. } => "mutation-in-flight",
+            Self::MutationNotParked { .. } => "mutation-not-parked",
+            Self::MutationInUse { .. } => "mutation-in-use",
+            Self::QuotaExceeded => "quota-exceeded",
+            Self::StorageUnavailable(_) => "storage-unavailable",
+            Self::Corrupt(_) => "corrupt",
+            Self::Outdated(_) => "outdated",
+            Self::Closed => "closed",
+        }
+    }
+
+    /// The field or path at fault, where there is one.
+    #[must_use]
+    pub fn field(&self) -> Option<&str> {
+        match self {
+            Self::InvalidSchema(error) => Some(&error.path),
+            Self::InvalidValue { path, .. } => Some(path),
+            Self::Query(error) => Some(error.path()),
+            Self::ReferenceMissing { field, .. } | Self::ReferenceInUse { field, .. } => Some(field),
+            Self::UnknownTable { .. }
+            | Self::RecordNotFound { .. }
+            | Self::MutationNotFound { .. }
+            | Self::MutationInFlight { .. }
+            | Self::MutationNotParked { .. }
+            | Self::MutationInUse { .. }
+            | Self::QuotaExceeded
+            | Self::StorageUnavailable(_)
+            | Self::Corrupt(_)
+            | Self::Outdated(_)
+            | Self::Closed => None,
+        }
+    }
+
+    /// Whether the same call may succeed later without a change to it.
+    #[must_use]
+    pub fn is_retryable(&self) -> bool {
+        match self {
+            Self::QuotaExceeded | Self::StorageUnavailable(_) | Self::MutationInFlight { .. } => true,
+            Self::InvalidSchema(_)
+            | Self::UnknownTable { .. }
+            | Self::InvalidValue { .. }
+            | Self::Query(_)
+            | Self::RecordNotFound { .. }
+            | Self::ReferenceMissing { .. }
+            | Self::ReferenceInUse { .. }
+            | Self::MutationNotFound { .. }
+            | Self::MutationNotParked { .. }
+            | Self::MutationInUse { .. }
+            | Self::Corrupt(_)
+            | Self::Outdated(_)
+            | Self::Closed => false,
+        }
+    }
+}
+
+impl From<SchemaError> for Error {
+    fn from(error: SchemaError) -> Self {
+        Self::InvalidSchema(error)
+    }
+}
+
+impl From<QueryError> for Error {
+    fn from(error: QueryError) -> Self {
+        Self::Query(error)
+    }
+}
+
+impl From<StoreError> for Error {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::Quota => Self::QuotaExceeded,
+            StoreError::Unknown(reason) | StoreError::Unavailable(reason) => Self::StorageUnavailable(reason),
+        }
+    }
+}
+
+impl From<CodecError> for Error {
+    fn from(error: CodecError) -> Self {
+        match error {
+            CodecError::Newer(format) => Self::Outdated(format),
+            CodecError::Damaged(what) => Self::Corrupt(what),
+        }
+    }
+}

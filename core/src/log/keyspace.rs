@@ -1,0 +1,61 @@
+//! Where a row lives: its keyspace, and its key there.
+
+use super::entry::{Change, Id};
+
+/// The engine's own keyspaces: small, and loaded by every context at once.
+pub const OWN: [&str; 5] = [OUTBOX, BASES, IDS, CURSORS, META];
+
+const OUTBOX: &str = "outbox";
+const BASES: &str = "bases";
+const IDS: &str = "ids";
+const CURSORS: &str = "cursors";
+const META: &str = "meta";
+
+/// The keyspace of one of the app's tables. The prefix keeps it apart from the engine's own.
+#[must_use]
+pub fn of_table(table: &str) -> String {
+    format!("table:{table}")
+}
+
+/// A row's key in its keyspace: a record id, or whatever the keyspace is keyed by.
+pub type RowKey = (Id, Id);
+
+impl<B> Change<B> {
+    /// The keyspace of the row that it puts or takes away.
+    #[must_use]
+    pub fn keyspace(&self) -> String {
+        match self {
+            Self::Record { table, .. } => of_table(table),
+            Self::Base { .. } => BASES.to_owned(),
+            Self::Mutation { .. } => OUTBOX.to_owned(),
+            Self::Mapping(_) => IDS.to_owned(),
+            Self::Cursor { .. } => CURSORS.to_owned(),
+            Self::Meta { .. } => META.to_owned(),
+        }
+    }
+
+    /// The row's key there. A later change under the same key replaces the row.
+    #[must_use]
+    pub fn key(&self) -> RowKey {
+        match self {
+            Self::Record { table, id, .. } | Self::Base { table, id, .. } => (table.clone(), id.clone()),
+            Self::Mutation { id, .. } => (id.clone(), "".into()),
+            Self::Mapping(mapping) => (mapping.temporary.clone(), "".into()),
+            Self::Cursor { set, .. } => (set.clone(), "".into()),
+            Self::Meta { key, .. } => (key.clone(), "".into()),
+        }
+    }
+
+    /// Whether it takes a row away: in the oldest run such a row need not be kept.
+    #[must_use]
+    pub fn is_removal(&self) -> bool {
+        match self {
+            Self::Record { row, .. } => row.is_none(),
+            Self::Base { row, .. } => row.is_none(),
+            Self::Mutation { row, .. } => row.is_none(),
+            Self::Cursor { row, .. } => row.is_none(),
+            Self::Meta { value, .. } => value.is_none(),
+            Self::Mapping(_) => false,
+        }
+    }
+}

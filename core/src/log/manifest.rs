@@ -1,0 +1,57 @@
+//! The manifest: which segments there are, and where the log goes on.
+
+use serde::{Deserialize, Serialize};
+
+use super::{
+    codec::CodecError,
+    entry::{FORMAT, Position},
+};
+
+/// A segment's place among the others.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SegmentInfo {
+    pub keyspace: String,
+    pub number: u64,
+    /// Segments of one run do not overlap; a row in a later run replaces the same row in an earlier one.
+    pub run: u64,
+    pub rows: usize,
+    /// Holds a temporary id that may yet be exchanged, so it is rewritten when a mapping comes.
+    pub temporary: bool,
+}
+
+/// The store's table of contents.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Manifest {
+    #[serde(rename = "v")]
+    pub format: u32,
+    /// Counts compactions. Two compactors that read the same one cannot both succeed.
+    pub generation: u64,
+    /// The segments hold everything up to this entry; the log goes on after it. Older entries go one compaction
+    /// late, so that a reader that lags by one does not have to load anew.
+    pub through: Position,
+    /// The number of the next new segment.
+    pub next_segment: u64,
+    pub segments: Vec<SegmentInfo>,
+}
+
+impl Default for Manifest {
+    fn default() -> Self {
+        Self {
+            format: FORMAT,
+            generation: 0,
+            through: Position::default(),
+            next_segment: 1,
+            segments: Vec::new(),
+        }
+    }
+}
+
+impl Manifest {
+    /// Reads the stored text; an absent one is generation 0 of an empty store.
+    pub fn parse(text: Option<&str>) -> Result<Self, CodecError> {
+        let Some(text) = text else { return Ok(Self::default()) };
+        let manifest: Self =
+            serde_json::from_str(text).map_err(|error| CodecError::Damaged(error.to_string()))?;
+        if manifest.format > FORMAT { Err(CodecError::Newer(manifest.format)) } else { Ok(manifest) }
+    }
+}

@@ -1,0 +1,7 @@
+//! What is sent next, and when it is tried again.
+
+mod backoff;
+mod order;
+
+pub use backoff::Backoff;
+pub use order::{Batch, Waits, next_batch, waits};

@@ -1,0 +1,51 @@
+//! The fold as text: equal text, equal state.
+
+use std::fmt::Write;
+
+use super::State;
+use crate::{
+    body::Body,
+    log::{codec, entry::Change},
+};
+
+impl<B: Body> State<B> {
+    /// Everything that is loaded, in a fixed order: a line for the head, then one for each row.
+    ///
+    /// For tests that compare contexts, for support, and for the curious. Not a format to build on.
+    #[must_use]
+    pub fn export(&self) -> String {
+        let mut text = format!("head {} {}\n", self.head.key, self.head.mark.0);
+        let mut line = |kind: &str, row: Change<B>| {
+            let packed = codec::pack_segment(&[row]);
+            let Ok(packed) = packed else { return };
+            let bodies: Vec<String> = packed.bodies.iter().map(Body::to_json).collect();
+            // Writing to a `String` cannot fail.
+            let _ = writeln!(text, "{kind} {} [{}]", packed.head, bodies.join(","));
+        };
+        for (name, table) in &self.tables {
+            for (id, record) in table.iter() {
+                let row = Some(record.clone());
+                line("record", Change::Record { table: name.clone(), id: id.clone(), row });
+            }
+        }
+        let mut bases: Vec<_> = self.bases.iter().collect();
+        bases.sort_by(|a, b| a.0.cmp(b.0));
+        for ((table, id), base) in bases {
+            let row = Some(base.clone());
+            line("base", Change::Base { table: table.clone(), id: id.clone(), row });
+        }
+        for mutation in self.outbox.iter() {
+            line("mutation", Change::Mutation { id: mutation.id.clone(), row: Some(mutation.clone()) });
+        }
+        for mapping in self.ids.sorted() {
+            line("mapping", Change::Mapping(mapping.clone()));
+        }
+        for (set, cursor) in &self.cursors {
+            line("cursor", Change::Cursor { set: set.clone(), row: Some(cursor.clone()) });
+        }
+        for (key, value) in &self.meta {
+            line("meta", Change::Meta { key: key.clone(), value: Some(value.clone()) });
+        }
+        text
+    }
+}

@@ -1,0 +1,213 @@
+//! The fold: what all valid entries, in order, add up to.
+//!
+//! [`State::apply`] runs no rule: an entry says which rows are now in place. The one thing that it derives is the
+//! exchange of ids: from a mapping on, every foreign key in the app's tables that held the temporary id holds the
+//! server id ([`references`]). So an entry need not list what changes in tables that its writer had not loaded, and all
+//! contexts still fold to the same state, byte for byte ([`State::export`]).
+
+mod export;
+pub mod ids;
+pub mod outbox;
+pub mod references;
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    rc::Rc,
+};
+
+use self::{ids::IdMap, outbox::Outbox};
+use crate::{
+    body::Body,
+    log::entry::{Base, Change, Cursor, Id, Position, Record},
+    schema::Schema,
+    table::Table,
+};
+
+/// The database's own facts, by key.
+pub struct Meta;
+
+impl Meta {
+    /// K1's device id: for tracking, never for authorisation.
+    pub const DEVICE_ID: &'static str = "deviceId";
+    /// Whose database it is.
+    pub const TENANT: &'static str = "tenant";
+    pub const PRINCIPAL: &'static str = "principal";
+    /// The server epoch last seen.
+    pub const EPOCH: &'static str = "epoch";
+    /// The last server time seen.
+    pub const SERVER_TIME: &'static str = "serverTime";
+}
+
+/// Learns of every record that a fold changes, before it is gone.
+pub trait Observer<B> {
+    fn record_changed(&mut self, table: &Id, id: &Id, before: Option<&Record<B>>, after: Option<&Record<B>>);
+}
+
+/// For a fold that nobody watches.
+impl<B> Observer<B> for () {
+    fn record_changed(&mut self, _: &Id, _: &Id, _: Option<&Record<B>>, _: Option<&Record<B>>) {}
+}
+
+/// The state of one database, as far as this context has read its log.
+pub struct State<B: Body> {
+    /// The last valid entry that is folded in.
+    pub head: Position,
+    schema: Rc<Schema>,
+    /// The tables in memory; the others are in the store alone.
+    tables: BTreeMap<Id, Table<B>>,
+    pub outbox: Outbox<B>,
+    bases: HashMap<(Id, Id), Base<B>>,
+    pub ids: IdMap,
+    cursors: BTreeMap<Id, Cursor>,
+    meta: BTreeMap<Id, String>,
+}
+
+impl<B: Body> State<B> {
+    /// Before entry 1, with no table loaded.
+    #[must_use]
+    pub fn new(schema: Rc<Schema>) -> Self {
+        Self {
+            head: Position::default(),
+            schema,
+            tables: BTreeMap::new(),
+            outbox: Outbox::default(),
+            bases: HashMap::new(),
+            ids: IdMap::default(),
+            cursors: BTreeMap::new(),
+            meta: BTreeMap::new(),
+        }
+    }
+
+    #[must_use]
+    pub fn schema(&self) -> &Rc<Schema> {
+        &self.schema
+    }
+
+    /// A table, if it is loaded.
+    #[must_use]
+    pub fn table(&self, name: &str) -> Option<&Table<B>> {
+        self.tables.get(name)
+    }
+
+    #[must_use]
+    pub fn is_loaded(&self, name: &str) -> bool {
+        self.tables.contains_key(name)
+    }
+
+    /// The names of the loaded tables.
+    pub fn loaded(&self) -> impl Iterator<Item = &Id> {
+        self.tables.keys()
+    }
+
+    /// A record of a loaded table, tombstones included.
+    #[must_use]
+    pub fn record(&self, table: &str, id: &str) -> Option<&Record<B>> {
+        self.tables.get(table)?.get(id)
+    }
+
+    #[must_use]
+    pub fn base(&self, table: &Id, id: &Id) -> Option<&Base<B>> {
+        self.bases.get(&(table.clone(), id.clone()))
+    }
+
+    #[must_use]
+    pub fn cursor(&self, set: &str) -> Option<&Cursor> {
+        self.cursors.get(set)
+    }
+
+    /// When anything was last pulled, by this device's clock.
+    #[must_use]
+    pub fn last_pull_at(&self) -> Option<u64> {
+        self.cursors.values().map(|cursor| cursor.at).max()
+    }
+
+    #[must_use]
+    pub fn meta(&self, key: &str) -> Option<&str> {
+        self.meta.get(key).map(String::as_str)
+    }
+
+    /// The id under which a record lives now.
+    #[must_use]
+    pub fn resolve(&self, id: &Id) -> Id {
+        self.ids.server_id(id).unwrap_or(id).clone()
+    }
+
+    /// Begins to hold a table with the rows of its segments: runs oldest first, each in the order of its keys. Rows of
+    /// it that are applied from now on are kept.
+    pub(crate) fn hold_table(&mut self, name: &str, runs: Vec<Vec<Change<B>>>) {
+        let Some(definition) = self.schema.table(name) else { return };
+        let mut table = Table::new(definition.indexes.clone());
+        for run in runs {
+            let (kept, gone): (Vec<_>, Vec<_>) = run.into_iter().partition(|row| !row.is_removal());
+            table.extend(kept.into_iter().filter_map(|row| {
+                match references::exchange_in_row(&self.schema, &self.ids, row) {
+                    Change::Record { id, row, .. } => Some((id, row?)),
+                    _ => None,
+                }
+            }));
+            for row in gone {
+                table.remove(&row.key().1);
+            }
+        }
+        self.tables.insert(name.into(), table);
+    }
+
+    /// Folds the changes of one valid entry.
+    pub fn apply(&mut self, changes: Vec<Change<B>>, observer: &mut impl Observer<B>) {
+        for change in changes {
+            match change {
+                Change::Record { table, id, row } => self.put_record(&table, &id, row, observer),
+                Change::Base { table, id, row: Some(base) } => {
+                    self.bases.insert((table, id), base);
+                }
+                Change::Base { table, id, row: None } => {
+                    self.bases.remove(&(table, id));
+                }
+                Change::Mutation { row: Some(mutation), .. } => self.outbox.put(mutation),
+                Change::Mutation { id, row: None } => self.outbox.remove(&id),
+                Change::Mapping(mapping) => {
+                    let (table, temporary) = (mapping.table.clone(), mapping.temporary.clone());
+                    self.ids.insert(mapping);
+                    self.exchange_references(&table, &temporary, observer);
+                }
+                Change::Cursor { set, row: Some(cursor) } => {
+                    self.cursors.insert(set, cursor);
+                }
+                Change::Cursor { set, row: None } => {
+                    self.cursors.remove(&set);
+                }
+                Change::Meta { key, value: Some(value) } => {
+                    self.meta.insert(key, value);
+                }
+                Change::Meta { key, value: None } => {
+                    self.meta.remove(&key);
+                }
+            }
+        }
+    }
+
+    fn put_record(&mut self, table: &Id, id: &Id, row: Option<Record<B>>, observer: &mut impl Observer<B>) {
+        let Some(held) = self.tables.get_mut(table) else { return };
+        let row = row.map(|row| match references::exchange(&self.schema, &self.ids, table, &row.data) {
+            Some(data) => Record { data, ..row },
+            None => row,
+        });
+        let before = match row {
+            Some(row) => held.put(id.clone(), row),
+            None => held.remove(id),
+        };
+        observer.record_changed(table, id, before.as_ref(), held.get(id));
+    }
+
+    fn exchange_references(&mut self, parent: &Id, temporary: &Id, observer: &mut impl Observer<B>) {
+        let schema = Rc::clone(&self.schema);
+        for (child, field, _) in schema.children_of(parent) {
+            let Some(table) = self.tables.get(child) else { continue };
+            let child: Id = child.into();
+            for id in table.referencing(field, temporary) {
+                let row = self.record(&child, &id).cloned();
+                self.put_record(&child, &id, row, observer);
+            }
+        }
+    }
+}

@@ -1,0 +1,94 @@
+//! Foreign keys that hold a temporary id, and their exchange for the server id.
+//!
+//! A mapping holds for every table from its entry on. Tables in memory are rewritten when the mapping is folded,
+//! tables that are loaded later while they are loaded, and segments while they are compacted.
+
+use std::rc::Rc;
+
+use super::ids::IdMap;
+use crate::{
+    body::Body,
+    ids::is_temporary,
+    log::entry::{Base, Change, Id, Record, ServerCopy},
+    schema::Schema,
+};
+
+/// The data with every mapped temporary id in a foreign key exchanged; `None` if there is none.
+pub fn exchange<B: Body>(schema: &Schema, ids: &IdMap, table: &str, data: &B) -> Option<B> {
+    if ids.is_empty() {
+        return None;
+    }
+    let mut exchanged = None;
+    for field in schema.table(table)?.references.keys() {
+        let Some(text) = data.text(field) else { continue };
+        if let Some(server) = ids.server_id(&text) {
+            exchanged = Some(exchanged.as_ref().unwrap_or(data).with_text(field, server));
+        }
+    }
+    exchanged
+}
+
+fn holds<B: Body>(schema: &Schema, table: &str, id: &str, data: &B) -> bool {
+    is_temporary(id)
+        || schema.table(table).is_some_and(|table| {
+            table.references.keys().any(|field| data.text(field).is_some_and(|text| is_temporary(&text)))
+        })
+}
+
+/// Whether a stored row holds a temporary id outside the id map.
+pub fn holds_temporary<B: Body>(schema: &Schema, row: &Change<B>) -> bool {
+    let in_copy = |table: &Id, id: &Id, copy: &Option<ServerCopy<B>>| {
+        copy.as_ref().is_some_and(|copy| holds(schema, table, id, &copy.data))
+    };
+    match row {
+        Change::Record { table, id, row } => match row {
+            Some(record) => holds(schema, table, id, &record.data),
+            None => is_temporary(id),
+        },
+        Change::Base { table, id, row } => {
+            is_temporary(id)
+                || row
+                    .as_ref()
+                    .is_some_and(|base| in_copy(table, id, &base.base) || in_copy(table, id, &base.theirs))
+        }
+        Change::Mutation { row, .. } => {
+            row.as_ref().is_some_and(|row| holds(schema, &row.table, &row.record_id, &row.data))
+        }
+        Change::Mapping(_) | Change::Cursor { .. } | Change::Meta { .. } => false,
+    }
+}
+
+/// A stored row with its mapped foreign keys exchanged.
+pub fn exchange_in_row<B: Body>(schema: &Schema, ids: &IdMap, row: Change<B>) -> Change<B> {
+    let copy = |table: &str, copy: Option<ServerCopy<B>>| {
+        copy.map(|copy| match exchange(schema, ids, table, &copy.data) {
+            Some(data) => ServerCopy { data, ..copy },
+            None => copy,
+        })
+    };
+    match row {
+        Change::Record { table, id, row: Some(record) } => {
+            let record = match exchange(schema, ids, &table, &record.data) {
+                Some(data) => Record { data, ..record },
+                None => record,
+            };
+            Change::Record { table, id, row: Some(record) }
+        }
+        Change::Base { table, id, row: Some(base) } => {
+            let row = Some(Base { base: copy(&table, base.base), theirs: copy(&table, base.theirs) });
+            Change::Base { table, id, row }
+        }
+        Change::Mutation { id, row: Some(mutation) } => {
+            let row = match exchange(schema, ids, &mutation.table, &mutation.data) {
+                Some(data) => {
+                    let mut exchanged = (*mutation).clone();
+                    exchanged.data = data;
+                    Rc::new(exchanged)
+                }
+                None => mutation,
+            };
+            Change::Mutation { id, row: Some(row) }
+        }
+        other => other,
+    }
+}
