@@ -1,0 +1,63 @@
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { type BrowserContext, type CDPSession, chromium, type Page } from 'playwright-core'
+
+const executablePath = process.env['LANDFALL_CHROMIUM'] ?? '/usr/bin/chromium'
+
+/** A real Chromium with a profile on the disk, which outlives the pages that the tests close. */
+export class Browser {
+  private constructor(
+    private readonly profile: string,
+    readonly context: BrowserContext,
+    /** Stays open so that closing the app's pages does not end the browser. It is no page of the app. */
+    private readonly bystander: Page,
+  ) {}
+
+  static async start(viewport = { width: 1280, height: 800 }): Promise<Browser> {
+    const profile = await mkdtemp(join(tmpdir(), 'landfall-chromium-'))
+    const context = await chromium.launchPersistentContext(profile, {
+      executablePath,
+      viewport,
+      args: [
+        '--headless=new',
+        '--no-sandbox',
+        '--disable-gpu',
+        '--disable-quic',
+        '--no-first-run',
+        '--disable-background-networking',
+        '--disable-component-update',
+        '--disable-sync',
+      ],
+    })
+    context.setDefaultTimeout(20_000)
+    const bystander = context.pages()[0] ?? (await context.newPage())
+    return new Browser(profile, context, bystander)
+  }
+
+  /** A page of the app, which fails the test when a script of it throws. */
+  async open(url: string, failures?: string[]): Promise<Page> {
+    const page = await this.context.newPage()
+    page.on('pageerror', error => failures?.push(error.message))
+    await page.goto(url)
+    return page
+  }
+
+  async closePages(): Promise<void> {
+    for (const page of this.context.pages()) if (page !== this.bystander) await page.close()
+  }
+
+  /** Kills the service workers as Chromium does when they have been idle or taken too long: nothing runs to its end. */
+  async killServiceWorkers(): Promise<void> {
+    // The domain is there on any page's session, and says what it knows about the whole profile.
+    const session: CDPSession = await this.context.newCDPSession(this.bystander)
+    await session.send('ServiceWorker.enable')
+    await session.send('ServiceWorker.stopAllWorkers')
+    await session.detach()
+  }
+
+  async close(): Promise<void> {
+    await this.context.close()
+    await rm(this.profile, { recursive: true, force: true, maxRetries: 5, retryDelay: 200 })
+  }
+}

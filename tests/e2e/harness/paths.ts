@@ -1,0 +1,13 @@
+import { dirname, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+
+/** The workspace's root. This file runs as target/e2e/build/harness/paths.js. */
+export const root = join(dirname(fileURLToPath(import.meta.url)), '..', '..', '..', '..')
+
+const target = process.env['CARGO_TARGET_DIR'] ?? join(root, 'target')
+
+/** The release build, as `cargo xtask test` makes it; LANDFALL_SERVER names another. */
+export const serverBinary = process.env['LANDFALL_SERVER'] ?? join(target, 'release', 'landfall-server')
+
+export const demoSite = join(root, 'www', 'dist')
+export const demoSchema = join(root, 'www', 'schema.json')

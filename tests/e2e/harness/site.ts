@@ -1,0 +1,26 @@
+import { copyFile, mkdir, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { rolldown } from 'rolldown'
+import { root } from './paths.js'
+
+const source = join(root, 'tests', 'e2e', 'site')
+const built = join(root, 'target', 'e2e', 'site')
+
+const html = `<!doctype html><html lang="en"><meta charset="utf-8"><title>Landfall test site</title>
+<script type="module" src="/page.js"></script></html>`
+
+/** Builds the test site from the built package, as an app would: the page a module, the worker one classic script. */
+export async function buildSite(): Promise<string> {
+  await mkdir(built, { recursive: true })
+  for (const [input, file, format] of [
+    ['page.ts', 'page.js', 'esm'],
+    ['worker.ts', 'sw.js', 'iife'],
+  ] as const) {
+    const bundle = await rolldown({ input: join(source, input), cwd: join(root, 'tests'), platform: 'browser' })
+    await bundle.write({ file: join(built, file), format, codeSplitting: false })
+    await bundle.close()
+  }
+  await copyFile(join(root, 'pkg', 'dist', 'wasm', 'landfall_bg.wasm'), join(built, 'landfall_bg.wasm'))
+  await writeFile(join(built, 'index.html'), html)
+  return built
+}
