@@ -22,25 +22,93 @@ const schema = {
 }
 
 /** Each is evaluated in the page, where what cannot cross from here can be written. */
-const refused: readonly { readonly what: string; readonly code: string; readonly field?: string; readonly call: string }[] = [
+const refused: readonly {
+  readonly what: string
+  readonly code: string
+  readonly field?: string
+  readonly call: string
+}[] = [
   { what: 'a write to an unknown table', code: 'unknown-table', call: `tables.nowhere.create({ name: 'a' })` },
-  { what: 'a record with a function in it', code: 'invalid-value', field: 'extra.list[1].run', call: `tables.things.create({ name: 'a', extra: { list: [1, { run() {} }] } })` },
-  { what: 'an update with a function in it', code: 'invalid-value', field: 'name', call: `tables.things.update(known, { name: () => 'a' })` },
-  { what: 'a record in a list with a function in it', code: 'invalid-value', field: '[1].name', call: `tables.things.createMany([{ name: 'a' }, { name: () => 'b' }])` },
+  {
+    what: 'a record with a function in it',
+    code: 'invalid-value',
+    field: 'extra.list[1].run',
+    call: `tables.things.create({ name: 'a', extra: { list: [1, { run() {} }] } })`,
+  },
+  {
+    what: 'an update with a function in it',
+    code: 'invalid-value',
+    field: 'name',
+    call: `tables.things.update(known, { name: () => 'a' })`,
+  },
+  {
+    what: 'a record in a list with a function in it',
+    code: 'invalid-value',
+    field: '[1].name',
+    call: `tables.things.createMany([{ name: 'a' }, { name: () => 'b' }])`,
+  },
   { what: 'NaN', code: 'invalid-value', field: 'count', call: `tables.things.create({ name: 'a', count: NaN })` },
   { what: 'a BigInt', code: 'invalid-value', field: 'count', call: `tables.things.create({ name: 'a', count: 1n })` },
-  { what: 'a Date', code: 'invalid-value', field: 'extra.at', call: `tables.things.create({ name: 'a', extra: { at: new Date() } })` },
-  { what: 'a cycle', code: 'invalid-value', field: 'extra.self', call: `{ const extra = {}; extra.self = extra; return tables.things.create({ name: 'a', extra }) }` },
+  {
+    what: 'a Date',
+    code: 'invalid-value',
+    field: 'extra.at',
+    call: `tables.things.create({ name: 'a', extra: { at: new Date() } })`,
+  },
+  {
+    what: 'a cycle',
+    code: 'invalid-value',
+    field: 'extra.self',
+    call: `{ const extra = {}; extra.self = extra; return tables.things.create({ name: 'a', extra }) }`,
+  },
   { what: 'a lone surrogate', code: 'invalid-value', field: 'name', call: `tables.things.create({ name: '\\ud800' })` },
-  { what: 'a __proto__ key', code: 'invalid-value', field: 'extra.__proto__', call: `tables.things.create({ name: 'a', extra: JSON.parse('{ "__proto__": { "a": 1 } }') })` },
-  { what: 'an unknown field', code: 'invalid-value', field: 'colour', call: `tables.things.create({ name: 'a', colour: 'red' })` },
-  { what: 'a required field left out', code: 'invalid-value', field: 'name', call: `tables.things.create({ count: 1 })` },
-  { what: 'a value of another type', code: 'invalid-value', field: 'count', call: `tables.things.create({ name: 'a', count: '1' })` },
-  { what: 'a reference to no record', code: 'reference-missing', field: 'folder_id', call: `tables.things.create({ name: 'a', folder_id: 'nobody' })` },
-  { what: 'an update of an absent record', code: 'record-not-found', call: `tables.things.update('absent', { name: 'a' })` },
+  {
+    what: 'a __proto__ key',
+    code: 'invalid-value',
+    field: 'extra.__proto__',
+    call: `tables.things.create({ name: 'a', extra: JSON.parse('{ "__proto__": { "a": 1 } }') })`,
+  },
+  {
+    what: 'an unknown field',
+    code: 'invalid-value',
+    field: 'colour',
+    call: `tables.things.create({ name: 'a', colour: 'red' })`,
+  },
+  {
+    what: 'a required field left out',
+    code: 'invalid-value',
+    field: 'name',
+    call: `tables.things.create({ count: 1 })`,
+  },
+  {
+    what: 'a value of another type',
+    code: 'invalid-value',
+    field: 'count',
+    call: `tables.things.create({ name: 'a', count: '1' })`,
+  },
+  {
+    what: 'a reference to no record',
+    code: 'reference-missing',
+    field: 'folder_id',
+    call: `tables.things.create({ name: 'a', folder_id: 'nobody' })`,
+  },
+  {
+    what: 'an update of an absent record',
+    code: 'record-not-found',
+    call: `tables.things.update('absent', { name: 'a' })`,
+  },
   { what: 'a deletion of an absent record', code: 'record-not-found', call: `tables.things.delete('absent')` },
-  { what: 'the deletion of a parent that is referred to', code: 'reference-in-use', field: 'folder_id', call: `tables.folders.delete(folder)` },
-  { what: 'a query by an undeclared index', code: 'unknown-index', call: `tables.things.query({ index: 'count', equals: 1 })` },
+  {
+    what: 'the deletion of a parent that is referred to',
+    code: 'reference-in-use',
+    field: 'folder_id',
+    call: `tables.folders.delete(folder)`,
+  },
+  {
+    what: 'a query by an undeclared index',
+    code: 'unknown-index',
+    call: `tables.things.query({ index: 'count', equals: 1 })`,
+  },
 ]
 
 function refusal(page: Page, call: string): Promise<Refusal> {
@@ -88,7 +156,9 @@ test('a schema with a foreign key to no table is refused with the path, and no d
   await page.waitForFunction(() => globalThis.site !== undefined)
   const broken = {
     ...schema,
-    tables: { things: { ...schema.tables.things, references: { folder_id: { table: 'drawers', onDelete: 'cascade' } } } },
+    tables: {
+      things: { ...schema.tables.things, references: { folder_id: { table: 'drawers', onDelete: 'cascade' } } },
+    },
   }
   const error = await page.evaluate(
     document => globalThis.site.refusal(() => globalThis.site.open({ name: 'broken', schema: document })),

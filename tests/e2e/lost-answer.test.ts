@@ -20,7 +20,9 @@ test('an upload whose answer was cut off after the commit is retried and takes e
   await settled(page)
 
   // What was sent again is what was sent before: the same keys, the same content.
-  const sent = proxy.of(uploadPath).map(exchange => JSON.parse(exchange.requestBody) as { operations: { id: string }[] })
+  const sent = proxy
+    .of(uploadPath)
+    .map(exchange => JSON.parse(exchange.requestBody) as { operations: { id: string }[] })
   const first = sent[0]?.operations.map(operation => operation.id) ?? []
   const repeated = sent.slice(1).flatMap(upload => upload.operations.map(operation => operation.id))
   assert.ok(first.length > 0 && first.every(id => repeated.includes(id)))
@@ -47,7 +49,9 @@ test('an upload whose answer was cut off is learnt from a pull that comes before
   await cut.hit
   await until('a pull brought what the server had committed', async () => {
     await page.evaluate(() => globalThis.landfall.sync().catch(() => undefined))
-    return proxy.of(downloadPath).some(({ answerBody, delivered }) => delivered && answerBody?.includes(story.project.id))
+    return proxy
+      .of(downloadPath)
+      .some(({ answerBody, delivered }) => delivered && answerBody?.includes(story.project.id))
   })
   // The mapping is known from the pull alone, while the answer to the upload is not.
   const found = await page.evaluate(id => globalThis.landfall.tables['projects']?.get(id), story.project.id)

@@ -13,7 +13,7 @@ test('the installed app starts, reads and writes with no server anywhere', async
 
   const offline = await openApp(world)
   assert.equal(await offline.evaluate(() => globalThis.landfall.tables['tasks']?.count({})), before)
-  const [task] = await offline.evaluate(() => globalThis.landfall.tables['tasks']?.query({ limit: 1 })) ?? []
+  const [task] = (await offline.evaluate(() => globalThis.landfall.tables['tasks']?.query({ limit: 1 }))) ?? []
   assert.ok(task)
   await offline.evaluate(id => globalThis.landfall.tables['tasks']?.update(id, { notes: 'no server' }), task.id)
   assert.equal(await offline.evaluate(() => globalThis.landfall.state().pending), 1)

@@ -11,15 +11,7 @@ export interface Bench {
 
 export type ContestantName = 'raw' | 'floor' | 'landfall'
 export type WorkloadName =
-  | 'single'
-  | 'single in 10,000'
-  | 'separate'
-  | 'many'
-  | 'pull'
-  | 'apply'
-  | 'fill'
-  | 'start'
-  | 'queries'
+  'single' | 'single in 10,000' | 'separate' | 'many' | 'pull' | 'apply' | 'fill' | 'start' | 'queries'
 
 declare global {
   var bench: Bench

@@ -192,7 +192,14 @@ export class FaultProxy {
     const headers = { ...request.headers, host: upstream.host, 'content-length': String(body.length) }
     return new Promise((resolve, reject) => {
       const forwarded = send(
-        { host: upstream.hostname, port: upstream.port, path: request.url, method: request.method, headers, agent: false },
+        {
+          host: upstream.hostname,
+          port: upstream.port,
+          path: request.url,
+          method: request.method,
+          headers,
+          agent: false,
+        },
         answer => {
           readAll(answer).then(
             content => resolve({ status: answer.statusCode ?? 0, headers: answer.headers, body: content }),

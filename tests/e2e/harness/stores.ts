@@ -1,50 +1,47 @@
 import type { Page } from 'playwright-core'
 
-export interface StoredText {
-  readonly log: readonly string[]
-  readonly segments: readonly string[]
-  readonly manifest: readonly string[]
+export interface StoredValue {
+  readonly key: number | string
+  /** The value as JSON. */
+  readonly text: string
 }
 
-/** The text of every value in the engine's three stores, read beside the engine. */
-export function storedText(page: Page): Promise<StoredText> {
+export interface Stores {
+  readonly log: readonly StoredValue[]
+  readonly segments: readonly StoredValue[]
+  readonly manifest: readonly StoredValue[]
+}
+
+/** The engine's three stores as they lie in IndexedDB, read beside the engine. The origin has one database. */
+export function readStores(page: Page): Promise<Stores> {
   return page.evaluate(async () => {
     const result = <T>(request: IDBRequest<T>): Promise<T> =>
       new Promise((resolve, reject) => {
         request.onsuccess = () => resolve(request.result)
         request.onerror = () => reject(request.error)
       })
-    const texts = { log: [] as string[], segments: [] as string[], manifest: [] as string[] }
-    for (const { name } of await indexedDB.databases()) {
-      const db = await result(indexedDB.open(name ?? ''))
-      for (const store of ['log', 'segments', 'manifest'] as const) {
-        if (!db.objectStoreNames.contains(store)) continue
-        const values = await result<unknown[]>(db.transaction(store).objectStore(store).getAll())
-        texts[store].push(...values.map(value => JSON.stringify(value)))
-      }
-      db.close()
+    const [database, ...others] = await indexedDB.databases()
+    if (database?.name === undefined || others.length > 0) throw new Error('the origin should have one database')
+    const db = await result(indexedDB.open(database.name))
+    const transaction = db.transaction(['log', 'segments', 'manifest'])
+    const read = async (name: string) => {
+      const store = transaction.objectStore(name)
+      const [keys, values] = await Promise.all([result(store.getAllKeys()), result<unknown[]>(store.getAll())])
+      return keys.map((key, n) => ({
+        key: typeof key === 'number' ? key : String(key),
+        text: JSON.stringify(values[n]) ?? '',
+      }))
     }
-    return texts
+    const [log, segments, manifest] = await Promise.all([read('log'), read('segments'), read('manifest')])
+    db.close()
+    return { log, segments, manifest }
   })
 }
 
 /** How often the database was compacted: the newest generation in the manifest. */
-export function generation(page: Page): Promise<number> {
-  return page.evaluate(async () => {
-    const [database] = await indexedDB.databases()
-    const db = await new Promise<IDBDatabase>((resolve, reject) => {
-      const request = indexedDB.open(database?.name ?? '')
-      request.onsuccess = () => resolve(request.result)
-      request.onerror = () => reject(request.error)
-    })
-    const keys = await new Promise<IDBValidKey[]>((resolve, reject) => {
-      const request = db.transaction('manifest').objectStore('manifest').getAllKeys()
-      request.onsuccess = () => resolve(request.result)
-      request.onerror = () => reject(request.error)
-    })
-    db.close()
-    return Math.max(0, ...keys.map(Number))
-  })
+export async function generation(page: Page): Promise<number> {
+  const { manifest } = await readStores(page)
+  return Math.max(0, ...manifest.map(({ key }) => Number(key)))
 }
 
 /** Adds the newest entry once more: its predecessor is no longer the last, so it is void, as a lost race leaves it. */

@@ -47,7 +47,9 @@ export function writeStory(page: Page): Promise<Story> {
       )
     const edited: (typeof project)[] = []
     for (const [n, task] of existing.slice(0, 20).entries())
-      edited.push(await tasks.update(task.id, { status: 'blocked', progress_percentage: n, notes: `Edited offline ${n}` }))
+      edited.push(
+        await tasks.update(task.id, { status: 'blocked', progress_percentage: n, notes: `Edited offline ${n}` }),
+      )
     const deleted = existing.slice(20).map(task => task.id)
     for (const id of deleted) await tasks.delete(id)
     return { project, phase, step, tasks: created, edited, deleted }
