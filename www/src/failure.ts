@@ -1,0 +1,42 @@
+import { LandfallError } from 'landfall'
+import { useCallback, useState } from 'react'
+
+/** What each code means to somebody with a phone in the hand. What they typed is still in the field. */
+const SENTENCES: Readonly<Record<string, string>> = {
+  'quota-exceeded':
+    'This device has no room left, so this was not saved. Free some space and try again; what you entered is still here.',
+  'storage-unavailable':
+    'The browser does not let this app store anything now. What you entered is still here: try again, or reload the app.',
+  outdated:
+    'A newer version of this app is open in another tab. Reload before you go on; what you entered is still here.',
+  'record-not-found': 'This was deleted meanwhile, here or by somebody else.',
+  'reference-missing': 'What this belongs to was deleted meanwhile.',
+}
+
+export function sentence(error: unknown): string {
+  if (error instanceof LandfallError) return SENTENCES[error.code] ?? error.message
+  return error instanceof Error ? error.message : String(error)
+}
+
+export interface Action {
+  readonly error: unknown
+  readonly clear: () => void
+  /** Resolves to whether it was done. A failure is kept to be shown beside the control. */
+  readonly run: (work: () => Promise<unknown>) => Promise<boolean>
+}
+
+export function useAction(): Action {
+  const [error, setError] = useState<unknown>(null)
+  const clear = useCallback(() => setError(null), [])
+  const run = useCallback(async (work: () => Promise<unknown>) => {
+    try {
+      await work()
+      setError(null)
+      return true
+    } catch (failure) {
+      setError(failure)
+      return false
+    }
+  }, [])
+  return { error, clear, run }
+}

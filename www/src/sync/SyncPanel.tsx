@@ -1,0 +1,147 @@
+import type { SyncResult } from 'landfall'
+import { type ReactNode, useEffect, useRef, useState } from 'react'
+import { ago, useNow } from '../clock'
+import { sentence, useAction } from '../failure'
+import { useDatabase, useOutbox, useProgress, useSyncState } from '../live'
+import { ErrorNote } from '../parts/ErrorNote'
+import { Icon } from '../parts/Icon'
+import { OutboxRow } from './OutboxRow'
+import { isParked } from './parked'
+import { changes, inFull, moodOf } from './words'
+
+/** More would only be scrolled past. */
+const ROWS_MAX = 100
+
+export function SyncPanel({ onClose }: { onClose: () => void }) {
+  const db = useDatabase()
+  const state = useSyncState()
+  const progress = useProgress()
+  const outbox = useOutbox()
+  const now = useNow()
+  const heading = useRef<HTMLHeadingElement>(null)
+  const [result, setResult] = useState<SyncResult | null>(null)
+  const { error, run } = useAction()
+  const running = state.phase !== 'idle'
+
+  useEffect(() => heading.current?.focus({ preventScroll: true }), [])
+
+  const parked = (outbox ?? []).filter(isParked)
+  const waiting = (outbox ?? []).filter(mutation => !isParked(mutation))
+
+  return (
+    <article className="detail sync-panel">
+      <header className="detail-bar">
+        <h2 ref={heading} tabIndex={-1}>
+          Sync
+        </h2>
+        <button
+          type="button"
+          className="icon-button"
+          aria-label="Close sync"
+          data-testid="sync-close"
+          onClick={onClose}
+        >
+          <Icon name="close" />
+        </button>
+      </header>
+
+      <div className="detail-fields">
+        <section className="sync-summary" data-mood={moodOf(state)}>
+          <p className="sync-sentence">{inFull(state)}</p>
+          {running && (
+            <div
+              className="meter-track"
+              role="progressbar"
+              aria-label="Sync"
+              aria-valuenow={progress?.done ?? 0}
+              aria-valuemax={progress?.total ?? undefined}
+            >
+              <div
+                className="meter-fill"
+                data-unknown={!progress?.total}
+                style={progress?.total ? { transform: `scaleX(${progress.done / progress.total})` } : undefined}
+              />
+            </div>
+          )}
+          <button
+            type="button"
+            className="button primary"
+            data-testid="sync-now"
+            aria-busy={running}
+            onClick={() => run(async () => setResult(await db.sync()))}
+          >
+            <Icon name="sync" size={18} />
+            {running && progress
+              ? `${progress.phase === 'pushing' ? 'Sent' : 'Received'} ${progress.done.toLocaleString()}`
+              : 'Sync now'}
+          </button>
+          <ErrorNote error={error} />
+          {result && !running && (
+            <p className="sync-result" data-testid="sync-result">
+              {told(result)}
+            </p>
+          )}
+          <dl className="facts">
+            <div>
+              <dt>Last success</dt>
+              <dd>{state.lastSuccessAt === null ? 'none yet' : ago(state.lastSuccessAt, now)}</dd>
+            </div>
+            {state.lastError && (
+              <div>
+                <dt>Last trouble</dt>
+                <dd>{state.lastError.message}</dd>
+              </div>
+            )}
+            {state.nextAttemptAt !== null && state.nextAttemptAt > now && (
+              <div>
+                <dt>Next try</dt>
+                <dd>{new Date(state.nextAttemptAt).toLocaleTimeString()}</dd>
+              </div>
+            )}
+          </dl>
+        </section>
+
+        {parked.length > 0 && (
+          <List title="Needs your decision" count={parked.length}>
+            {parked.slice(0, ROWS_MAX).map(mutation => (
+              <OutboxRow key={mutation.id} mutation={mutation} now={now} />
+            ))}
+          </List>
+        )}
+        {waiting.length > 0 && (
+          <List title="Saved here, to be sent" count={waiting.length}>
+            {waiting.slice(0, ROWS_MAX).map(mutation => (
+              <OutboxRow key={mutation.id} mutation={mutation} now={now} />
+            ))}
+          </List>
+        )}
+        {outbox?.length === 0 && (
+          <div className="empty small">
+            <Icon name="check" size={28} />
+            <p>Nothing waits. What you change from now on is listed here until the server has it.</p>
+          </div>
+        )}
+      </div>
+    </article>
+  )
+}
+
+function List({ title, count, children }: { title: string; count: number; children: ReactNode }) {
+  return (
+    <section className="outbox" data-testid="outbox">
+      <h3>
+        {title} <span className="figure">{count.toLocaleString()}</span>
+      </h3>
+      <ul>{children}</ul>
+      {count > ROWS_MAX && <p className="field-hint">and {(count - ROWS_MAX).toLocaleString()} more</p>}
+    </section>
+  )
+}
+
+function told({ pushed, pulled, durationMs, error, rejected }: SyncResult): string {
+  if (error) return sentence(new Error(error.message))
+  const took = `${(durationMs / 1000).toFixed(1)} s`
+  const refused = rejected > 0 ? ` ${changes(rejected)} refused.` : ''
+  if (pushed === 0 && pulled === 0) return `Nothing new on either side (${took}).${refused}`
+  return `Sent ${pushed.toLocaleString()}, received ${pulled.toLocaleString()} in ${took}.${refused}`
+}

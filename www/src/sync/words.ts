@@ -1,0 +1,42 @@
+import type { SyncState } from 'landfall'
+
+export type Mood = 'delivered' | 'waiting' | 'offline' | 'trouble'
+
+export function waitingOf({ pending, sending, parked }: SyncState): number {
+  return pending + sending + parked
+}
+
+export function moodOf(state: SyncState): Mood {
+  if (state.parked > 0 || state.held) return 'trouble'
+  if (!state.online) return 'offline'
+  return waitingOf(state) > 0 ? 'waiting' : 'delivered'
+}
+
+export function changes(count: number): string {
+  return count === 1 ? '1 change' : `${count.toLocaleString()} changes`
+}
+
+/** The header's few words. */
+export function brief(state: SyncState): string {
+  const waiting = waitingOf(state)
+  if (state.held) return 'Held'
+  if (state.parked > 0) return 'Decide'
+  if (!state.online) return 'Offline'
+  if (waiting > 0) return 'Waiting'
+  return state.lastSuccessAt === null ? 'Not synced yet' : 'Delivered'
+}
+
+/** The whole sentence, for the panel and for screen readers. */
+export function inFull(state: SyncState): string {
+  const waiting = state.pending + state.sending
+  if (state.held === 'unauthenticated') return 'The server asks for a sign-in. Your changes are kept until then.'
+  if (state.held === 'principal-mismatch')
+    return 'Somebody else is signed in at the server. Your changes are kept for you.'
+  if (state.phase === 'pushing') return 'Sending your changes.'
+  if (state.phase === 'pulling') return 'Getting what others changed.'
+  const saved = waiting === 0 ? '' : ` ${changes(waiting)} ${waiting === 1 ? 'is' : 'are'} saved on this device.`
+  if (!state.online) return `You are offline.${saved}`
+  if (waiting > 0) return `${changes(waiting)} saved on this device, to be sent.`
+  if (state.parked > 0) return 'All else is delivered.'
+  return state.lastSuccessAt === null ? 'Nothing has been exchanged with the server yet.' : 'Everything is delivered.'
+}

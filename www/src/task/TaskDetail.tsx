@@ -1,0 +1,232 @@
+import { type CSSProperties, useEffect, useRef } from 'react'
+import { ago, useNow } from '../clock'
+import { useDraft } from '../draft'
+import { useAction } from '../failure'
+import { keyOf } from '../identity'
+import { byId, useDatabase, useLive } from '../live'
+import { ErrorNote } from '../parts/ErrorNote'
+import { Field } from '../parts/Field'
+import { Icon } from '../parts/Icon'
+import type { Task } from '../schema'
+import { useParked } from '../sync/parked'
+import { SyncMark } from '../sync/SyncMark'
+import { Deletion } from './Deletion'
+import { setStatus } from './edit'
+import { Recovered } from './Recovered'
+import { useStaff } from './staff'
+import { StatusPicker } from './status'
+
+interface Props {
+  readonly task: Task
+  readonly onClose: () => void
+  readonly onDecide: () => void
+}
+
+export function TaskDetail({ task, onClose, onDecide }: Props) {
+  const db = useDatabase()
+  const heading = useRef<HTMLHeadingElement>(null)
+  const parked = useParked(task.id)
+  const status = useAction()
+  const assignee = useAction()
+  const due = useAction()
+  const staff = useStaff()
+  const key = keyOf(task.id)
+  const { tasks } = db.tables
+
+  useEffect(() => heading.current?.focus({ preventScroll: true }), [])
+
+  const title = useDraft({
+    name: `tasks.${key}.title`,
+    stored: task.title,
+    save: value => tasks.update(task.id, { title: value.trim() }),
+    refuse: value =>
+      value.trim() === '' ? 'A task needs a title. The one before is kept until there is a new one.' : null,
+  })
+  const notes = useDraft({
+    name: `tasks.${key}.notes`,
+    stored: task.notes ?? '',
+    save: value => tasks.update(task.id, { notes: value === '' ? undefined : value }),
+  })
+  const progress = useDraft({
+    name: `tasks.${key}.progress_percentage`,
+    stored: task.progress_percentage ?? 0,
+    save: value => tasks.update(task.id, { progress_percentage: value }),
+    pauseMs: 400,
+  })
+
+  return (
+    <article className="detail">
+      <header className="detail-bar">
+        <h2 ref={heading} tabIndex={-1} className="detail-kind">
+          <Place task={task} />
+        </h2>
+        <button
+          type="button"
+          className="icon-button"
+          aria-label="Close task"
+          data-testid="task-close"
+          onClick={onClose}
+        >
+          <Icon name="close" />
+        </button>
+      </header>
+
+      <div className="detail-fields">
+        <Field
+          label="Title"
+          error={title.error}
+          control={ids => (
+            <textarea
+              {...ids}
+              className="detail-title"
+              data-testid="task-title"
+              rows={1}
+              value={title.value}
+              onChange={event => title.set(event.target.value.replaceAll('\n', ' '))}
+              onBlur={title.flush}
+              onKeyDown={event => {
+                if (event.key !== 'Enter') return
+                event.preventDefault()
+                title.flush()
+              }}
+            />
+          )}
+        >
+          <Recovered draft={title} />
+        </Field>
+
+        <div className="field">
+          <span className="field-label" aria-hidden="true">
+            Status
+          </span>
+          <StatusPicker value={task.status} onChange={value => status.run(() => setStatus(db, task, value))} />
+          <ErrorNote error={status.error} />
+        </div>
+
+        <Field
+          label={
+            <span className="field-split">
+              Progress <span className="figure">{progress.value} %</span>
+            </span>
+          }
+          error={progress.error}
+          control={ids => (
+            <input
+              {...ids}
+              type="range"
+              min={0}
+              max={100}
+              step={5}
+              data-testid="task-progress"
+              aria-label="Progress"
+              aria-valuetext={`${progress.value} percent`}
+              value={progress.value}
+              style={{ '--share': `${progress.value}%` } as CSSProperties}
+              onChange={event => progress.set(event.target.valueAsNumber)}
+              onPointerUp={progress.flush}
+              onBlur={progress.flush}
+            />
+          )}
+        />
+
+        <div className="field-pair">
+          <Field
+            label="Assigned to"
+            error={assignee.error}
+            control={ids => (
+              <select
+                {...ids}
+                data-testid="task-assignee"
+                value={task.assignee ?? ''}
+                onChange={event => {
+                  const value = event.target.value || undefined
+                  void assignee.run(() => tasks.update(task.id, { assignee: value }))
+                }}
+              >
+                <option value="">Nobody</option>
+                {staff.map(name => (
+                  <option key={name}>{name}</option>
+                ))}
+              </select>
+            )}
+          />
+          <Field
+            label="Due"
+            error={due.error}
+            control={ids => (
+              <input
+                {...ids}
+                type="date"
+                data-testid="task-due"
+                value={task.due_date ?? ''}
+                onChange={event => {
+                  const value = event.target.value || undefined
+                  void due.run(() => tasks.update(task.id, { due_date: value }))
+                }}
+              />
+            )}
+          />
+        </div>
+
+        <Field
+          label="Notes"
+          error={notes.error}
+          control={ids => (
+            <textarea
+              {...ids}
+              className="detail-notes"
+              data-testid="task-notes"
+              rows={4}
+              placeholder="What did you find? What is left to do?"
+              value={notes.value}
+              onChange={event => notes.set(event.target.value)}
+              onBlur={notes.flush}
+            />
+          )}
+        >
+          <Recovered draft={notes} />
+        </Field>
+
+        {parked && (
+          <div className="decide-note" role="status">
+            <p>
+              <strong>This change was not accepted.</strong> {parked.error?.message ?? 'It waits for your decision.'}
+            </p>
+            <button type="button" className="button" onClick={onDecide}>
+              Decide
+            </button>
+          </div>
+        )}
+        <Standing task={task} />
+        <Deletion task={task} onDeleted={onClose} />
+      </div>
+    </article>
+  )
+}
+
+function Place({ task }: { task: Task }) {
+  const steps = useLive('steps')
+  const phases = useLive('phases')
+  const step = steps && byId(steps).get(task.step_id)
+  const phase = step && phases && byId(phases).get(step.phase_id)
+  if (!step || !phase) return 'Task'
+  return (
+    <>
+      {phase.name} <span aria-hidden="true">›</span> {step.name}
+    </>
+  )
+}
+
+function Standing({ task }: { task: Task }) {
+  const now = useNow()
+  return (
+    <p className="standing">
+      <SyncMark record={task} words />
+      <span>
+        {task._syncStatus === 'synced'
+          ? task._serverUpdatedAt !== null && `The server has it as of ${ago(task._serverUpdatedAt, now)}.`
+          : task._localUpdatedAt !== null && `Changed ${ago(task._localUpdatedAt, now)}; it will be sent.`}
+      </span>
+    </p>
+  )
+}
