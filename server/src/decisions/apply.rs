@@ -1,0 +1,190 @@
+//! What one operation does to the records, or why it does nothing.
+
+use landfall_core::ids::is_temporary;
+use landfall_core::protocol::{Applied, Operation, OperationKind, Rejection};
+use landfall_core::schema::{Ids, Table};
+use serde_json::Value;
+
+use super::port::{Fields, Record, StoreError, Transaction};
+use super::upload::Batch;
+use super::{Code, Role, values};
+
+/// Why an operation was not applied.
+#[derive(Debug)]
+pub(super) enum Reason {
+    Rejected(Rejection),
+    /// The record that is in the way, or its tombstone.
+    Conflict(Box<Record>),
+    Deferred,
+    Store(StoreError),
+}
+
+impl Reason {
+    pub(super) fn rejected(code: Code, field: Option<&str>, message: &str) -> Self {
+        Self::Rejected(rejection(code, field, message))
+    }
+}
+
+pub(super) fn rejection(code: Code, field: Option<&str>, message: &str) -> Rejection {
+    Rejection { code: code.name().to_owned(), field: field.map(str::to_owned), message: message.to_owned() }
+}
+
+impl From<StoreError> for Reason {
+    fn from(error: StoreError) -> Self {
+        Self::Store(error)
+    }
+}
+
+pub(super) type Decided = Result<Applied<Value>, Reason>;
+
+/// Applies an operation. What it has written when it fails is the caller's to undo, by the savepoint.
+pub(super) async fn apply<T: Transaction>(batch: &mut Batch<'_, T>, operation: &Operation<Value>) -> Decided {
+    if batch.caller.role == Role::Reader {
+        return Err(Reason::rejected(Code::Forbidden, None, "this role only reads"));
+    }
+    let table = match &batch.rules.schema {
+        None => None,
+        Some(schema) => Some(schema.table(&operation.table).ok_or_else(|| {
+            let message = format!("the schema has no table `{}`", operation.table);
+            Reason::rejected(Code::UnknownTable, None, &message)
+        })?),
+    };
+    match operation.operation {
+        OperationKind::Create => create(batch, operation, table).await,
+        OperationKind::Update => update(batch, operation, table).await,
+        OperationKind::Delete => batch.delete(operation).await,
+        OperationKind::Withdraw => {
+            Err(Reason::rejected(Code::Withdrawn, None, "given up before it was applied"))
+        }
+    }
+}
+
+async fn create<T: Transaction>(
+    batch: &mut Batch<'_, T>,
+    operation: &Operation<Value>,
+    table: Option<&Table>,
+) -> Decided {
+    let mut data = values::fields_of(operation.data.clone())?;
+    values::check_set(&data, table)?;
+    if let Some(table) = table {
+        values::check_complete(&data, table)?;
+    }
+    let local = operation.record_id.as_str();
+    let temporary = is_temporary(local);
+    check_new_id(local, table)?;
+    let tenant = batch.caller.tenant.as_str();
+    // The same record under another key: a device that lost its memory of the first. Two records would be one too many.
+    let known = if temporary {
+        batch.tx.record_created_as(tenant, &batch.caller.principal, local).await?
+    } else {
+        batch.tx.record(tenant, &operation.table, local).await?
+    };
+    if let Some(record) = known {
+        return Err(Reason::Conflict(Box::new(record)));
+    }
+    let id = if temporary { batch.tx.next_id().await? } else { local.to_owned() };
+    batch.resolve_references(&mut data, table, Some((local, &operation.table, &id))).await?;
+    let record = Record {
+        tenant: batch.caller.tenant.clone(),
+        table: operation.table.clone(),
+        id,
+        version: 1,
+        updated_at: batch.now,
+        deleted: false,
+        created_as: temporary.then(|| local.to_owned()),
+        created_by: batch.caller.principal.clone(),
+        seq: batch.tx.next_seq().await?,
+        data,
+    };
+    check_natural_keys(batch, &record, table, None).await?;
+    batch.tx.put(&record).await?;
+    Ok(applied(record))
+}
+
+async fn update<T: Transaction>(
+    batch: &mut Batch<'_, T>,
+    operation: &Operation<Value>,
+    table: Option<&Table>,
+) -> Decided {
+    let mut changes = values::fields_of(operation.data.clone())?;
+    values::check_set(&changes, table)?;
+    values::check_unset(&operation.unset, &changes, table)?;
+    let current = batch.current(operation).await?;
+    batch.resolve_references(&mut changes, table, None).await?;
+    let mut data = current.data.clone();
+    data.extend(changes);
+    for name in &operation.unset {
+        data.remove(name);
+    }
+    let record = Record {
+        version: current.version + 1,
+        updated_at: batch.now,
+        seq: batch.tx.next_seq().await?,
+        data,
+        ..current.clone()
+    };
+    check_natural_keys(batch, &record, table, Some(&current.data)).await?;
+    batch.tx.put(&record).await?;
+    Ok(applied(record))
+}
+
+/// A record is made under a temporary id, or under a UUID where the schema says so. Any other name could be one that the
+/// server gives to somebody else's record.
+fn check_new_id(id: &str, table: Option<&Table>) -> Result<(), Reason> {
+    let (temporary, uuid) = match table.map(|table| table.ids) {
+        None => (true, true),
+        Some(Ids::Temporary) => (true, false),
+        Some(Ids::Uuid) => (false, true),
+    };
+    if (temporary && is_temporary(id)) || (uuid && is_uuid(id)) {
+        return Ok(());
+    }
+    let form = match (temporary, uuid) {
+        (true, true) => "a temporary id or a UUID",
+        (true, false) => "a temporary id",
+        (false, _) => "a UUID",
+    };
+    Err(Reason::rejected(
+        Code::InvalidValue,
+        Some("id"),
+        &format!("a new record of this table is named by {form}"),
+    ))
+}
+
+/// The canonical form, in lower case: two spellings of one UUID would be two records.
+fn is_uuid(id: &str) -> bool {
+    id.len() == 36
+        && id.bytes().enumerate().all(|(at, byte)| match at {
+            8 | 13 | 18 | 23 => byte == b'-',
+            _ => byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte),
+        })
+}
+
+/// No other living record has the same values in all fields of a natural key. A key with an absent or `null` part binds
+/// nobody. An update that leaves a key alone need not be checked again.
+async fn check_natural_keys<T: Transaction>(
+    batch: &mut Batch<'_, T>,
+    record: &Record,
+    table: Option<&Table>,
+    before: Option<&Fields>,
+) -> Result<(), Reason> {
+    for key in table.map(|table| table.unique.as_slice()).unwrap_or_default() {
+        let parts: Option<Vec<(&str, &Value)>> = key
+            .iter()
+            .map(|name| Some((name.as_str(), record.data.get(name).filter(|value| !value.is_null())?)))
+            .collect();
+        let Some(parts) = parts else { continue };
+        if before.is_some_and(|before| parts.iter().all(|(name, value)| before.get(*name) == Some(value))) {
+            continue;
+        }
+        let holders = batch.tx.records_with(&record.tenant, &record.table, &parts).await?;
+        if let Some(holder) = holders.into_iter().find(|holder| holder.id != record.id) {
+            return Err(Reason::Conflict(Box::new(holder)));
+        }
+    }
+    Ok(())
+}
+
+fn applied(record: Record) -> Applied<Value> {
+    Applied { record_id: record.id, version: record.version, updated_at: record.updated_at, record: None }
+}
