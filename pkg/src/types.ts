@@ -66,7 +66,7 @@ export type RecordOf<F extends Fields> = { readonly [K in RequiredKeys<F>]: Valu
   readonly [K in OptionalKeys<F>]?: Value<F[K]> | null
 } & SyncMetadata
 
-/** An index key's part. Order: null, false, true, numbers, strings (by UTF-16 code unit). */
+/** An index key's part. Order: null, false, true, numbers, strings (by code point). */
 export type IndexValue = string | number | boolean | null
 
 /** Which records, in which order. Without `index`, all records by id. Deleted records are left out. */

@@ -1,1 +1,207 @@
+//! The engine over a store in memory: several contexts, one log.
 
+mod fold;
+mod passes;
+mod writes;
+
+use std::{
+    cell::{Cell, RefCell},
+    collections::VecDeque,
+    rc::Rc,
+};
+
+use futures_executor::LocalPool;
+use serde_json::{Value, json};
+
+use super::{Engine, Identity};
+use crate::{
+    decide::{Command, Done},
+    error::Error,
+    log::memory::{MemoryLog, Yields},
+    ports::{Clock, Durability, Event, Lease, Ports, Random, Remote, RemoteError, Signals},
+    protocol::{Download, Page, Upload, UploadAnswer},
+    schema::Schema,
+};
+
+/// A small generator that is the same everywhere (`SplitMix64`).
+#[derive(Debug)]
+struct Dice(Cell<u64>);
+
+impl Dice {
+    fn new(seed: u64) -> Rc<Self> {
+        Rc::new(Self(Cell::new(seed)))
+    }
+
+    fn roll(&self, sides: u64) -> u64 {
+        self.bits() % sides
+    }
+}
+
+impl Random for Dice {
+    fn bits(&self) -> u64 {
+        let state = self.0.get().wrapping_add(0x9E37_79B9_7F4A_7C15);
+        self.0.set(state);
+        let mut z = state;
+        z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        z ^ (z >> 31)
+    }
+}
+
+impl Yields for Dice {
+    fn turns(&self) -> u32 {
+        u32::try_from(self.roll(4)).unwrap()
+    }
+}
+
+#[derive(Debug, Default)]
+struct TestClock(Cell<u64>);
+
+impl Clock for TestClock {
+    fn now_ms(&self) -> u64 {
+        self.0.set(self.0.get() + 1);
+        1_760_000_000_000 + self.0.get()
+    }
+}
+
+type Answers<Q, A> = RefCell<VecDeque<Box<dyn FnOnce(Q) -> Result<A, RemoteError>>>>;
+
+/// A remote that answers what the test says, in turn, and is unreachable after that.
+#[derive(Default)]
+struct Script {
+    pushes: Answers<Upload<Value>, UploadAnswer<Value>>,
+    pulls: Answers<Download, Page<Value>>,
+    pushed: RefCell<Vec<Upload<Value>>>,
+}
+
+fn unreachable<T>() -> Result<T, RemoteError> {
+    Err(RemoteError::Network("the script is at its end".to_owned()))
+}
+
+impl Remote<Value> for Rc<Script> {
+    async fn push(&self, upload: &Upload<Value>) -> Result<UploadAnswer<Value>, RemoteError> {
+        self.pushed.borrow_mut().push(upload.clone());
+        let answer = self.pushes.borrow_mut().pop_front();
+        answer.map_or_else(unreachable, |answer| answer(upload.clone()))
+    }
+
+    async fn pull(&self, download: &Download) -> Result<Page<Value>, RemoteError> {
+        let answer = self.pulls.borrow_mut().pop_front();
+        answer.map_or_else(unreachable, |answer| answer(download.clone()))
+    }
+}
+
+/// A lease that nobody else wants.
+struct Alone;
+
+impl Lease for Alone {
+    type Held = ();
+
+    async fn try_acquire(&self) -> Option<()> {
+        Some(())
+    }
+
+    async fn acquire(&self) {}
+}
+
+struct Silent;
+
+impl Signals for Silent {
+    fn announce(&self, _: u64) {}
+}
+
+struct World {
+    log: MemoryLog<Value>,
+    remote: Rc<Script>,
+    clock: Rc<TestClock>,
+    dice: Rc<Dice>,
+    events: RefCell<Vec<Event>>,
+}
+
+impl Ports for World {
+    type Body = Value;
+    type Log = MemoryLog<Value>;
+    type Remote = Rc<Script>;
+    type Lease = Alone;
+
+    fn log(&self) -> &Self::Log {
+        &self.log
+    }
+
+    fn remote(&self) -> &Self::Remote {
+        &self.remote
+    }
+
+    fn lease(&self) -> &Alone {
+        &Alone
+    }
+
+    fn clock(&self) -> &dyn Clock {
+        &*self.clock
+    }
+
+    fn random(&self) -> &dyn Random {
+        &*self.dice
+    }
+
+    fn signals(&self) -> &dyn Signals {
+        &Silent
+    }
+
+    fn event(&self, event: Event) {
+        self.events.borrow_mut().push(event);
+    }
+
+    async fn sleep_ms(&self, _: u64) {}
+}
+
+fn schema() -> Rc<Schema> {
+    let document = json!({ "version": 1, "tables": {
+        "projects": { "fields": { "name": "string" } },
+        "steps": { "fields": { "project_id": "string", "name": "string" },
+                   "references": { "project_id": { "table": "projects", "onDelete": "refuse" } } },
+        "tasks": { "fields": { "step_id": "string", "title": "string", "status": "string?", "notes": "json?" },
+                   "references": { "step_id": { "table": "steps", "onDelete": "cascade" } }, "indexes": ["status"] },
+        "assets": { "fields": { "name": "string" }, "ids": "uuid" } } });
+    Rc::new(Schema::parse(&document).unwrap())
+}
+
+/// Another context of the same database.
+async fn open(log: &MemoryLog<Value>, remote: &Rc<Script>, dice: &Rc<Dice>) -> Rc<Engine<World>> {
+    let world = World {
+        log: log.clone(),
+        remote: Rc::clone(remote),
+        clock: Rc::default(),
+        dice: Rc::clone(dice),
+        events: RefCell::default(),
+    };
+    let identity = Identity { tenant: "acme".into(), principal: "u7".into() };
+    Rc::new(Engine::open(world, schema(), identity).await.unwrap())
+}
+
+fn run<T>(test: impl Future<Output = T>) -> T {
+    LocalPool::new().run_until(test)
+}
+
+async fn create(engine: &Engine<World>, table: &str, record: Value) -> Result<String, Error> {
+    let command = Command::Create { table: table.into(), records: vec![record], priority: None };
+    match engine.submit(command, Durability::Relaxed).await? {
+        Done::Written(ids) => Ok(ids[0].to_string()),
+        other => panic!("{other:?}"),
+    }
+}
+
+async fn update(engine: &Engine<World>, table: &str, id: &str, changes: Value) -> Result<(), Error> {
+    let command =
+        Command::Update { table: table.into(), id: id.into(), changes, unset: Vec::new(), priority: None };
+    engine.submit(command, Durability::Relaxed).await.map(|_| ())
+}
+
+async fn delete(engine: &Engine<World>, table: &str, id: &str) -> Result<(), Error> {
+    let command = Command::Delete { table: table.into(), id: id.into(), priority: None };
+    engine.submit(command, Durability::Relaxed).await.map(|_| ())
+}
+
+fn view(engine: &Engine<World>, table: &str, id: &str) -> Option<Value> {
+    engine.state().table(table)?.view(id)
+}

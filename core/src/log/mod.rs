@@ -10,3 +10,4 @@ pub mod compaction;
 pub mod entry;
 pub mod keyspace;
 pub mod manifest;
+pub mod memory;

@@ -64,6 +64,7 @@ impl<B> Outbox<B> {
     }
 
     /// All of them, in the order of writing.
+    #[must_use]
     pub fn iter(&self) -> impl DoubleEndedIterator<Item = &Rc<Mutation<B>>> {
         self.by_sequence.values()
     }

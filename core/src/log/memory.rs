@@ -1,0 +1,238 @@
+//! The store in memory: what the contract says and nothing else. Tests and the simulator run the engine over it.
+
+use std::{
+    cell::{Cell, RefCell},
+    collections::BTreeMap,
+    future::Future,
+    pin::Pin,
+    rc::Rc,
+    task::{Context, Poll},
+};
+
+use crate::{
+    body::Body,
+    ports::{Appended, Durability, Log, Packed, SegmentKey, Snapshot, StoreError, Stored, Swap},
+};
+
+#[derive(Debug)]
+struct Store<B> {
+    log: BTreeMap<u64, Packed<B>>,
+    last_key: u64,
+    segments: BTreeMap<SegmentKey, Packed<B>>,
+    manifest: Option<String>,
+    generation: u64,
+}
+
+/// What the next append meets with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// It is refused: nothing was written.
+    Quota,
+    /// It is written, and the writer does not hear of it.
+    WrittenUnheard,
+    /// It is not written, and the writer does not hear of that.
+    LostUnheard,
+}
+
+/// One context's connection to a store in memory. Clones of it are other contexts.
+#[derive(Debug)]
+pub struct MemoryLog<B> {
+    store: Rc<RefCell<Store<B>>>,
+    /// How often each request lets others run, before it is carried out and after.
+    yields: Rc<dyn Yields>,
+    faults: Rc<RefCell<Vec<Fault>>>,
+    appends: Cell<usize>,
+}
+
+/// Where a request lets others run.
+pub trait Yields: std::fmt::Debug {
+    fn turns(&self) -> u32;
+}
+
+/// Every request is carried out in its caller's turn.
+#[derive(Debug)]
+struct AtOnce;
+
+impl Yields for AtOnce {
+    fn turns(&self) -> u32 {
+        0
+    }
+}
+
+impl<B> Default for MemoryLog<B> {
+    fn default() -> Self {
+        Self::new(Rc::new(AtOnce))
+    }
+}
+
+impl<B> Clone for MemoryLog<B> {
+    fn clone(&self) -> Self {
+        Self {
+            store: Rc::clone(&self.store),
+            yields: Rc::clone(&self.yields),
+            faults: Rc::default(),
+            appends: Cell::new(0),
+        }
+    }
+}
+
+impl<B> MemoryLog<B> {
+    /// An empty store whose requests let others run as `yields` says.
+    #[must_use]
+    pub fn new(yields: Rc<dyn Yields>) -> Self {
+        let store = Store {
+            log: BTreeMap::new(),
+            last_key: 0,
+            segments: BTreeMap::new(),
+            manifest: None,
+            generation: 0,
+        };
+        Self { store: Rc::new(RefCell::new(store)), yields, faults: Rc::default(), appends: Cell::new(0) }
+    }
+
+    /// This context's next appends meet with these faults, the last one first.
+    pub fn fail_next(&self, fault: Fault) {
+        self.faults.borrow_mut().push(fault);
+    }
+
+    /// Loses one entry, as a damaged disk may.
+    pub fn lose(&self, key: u64) {
+        self.store.borrow_mut().log.remove(&key);
+    }
+
+    /// How many appends this context has made.
+    #[must_use]
+    pub fn appends(&self) -> usize {
+        self.appends.get()
+    }
+
+    /// Everything stored but the map of ids, as text: to look for what should no longer be there.
+    #[must_use]
+    pub fn text(&self) -> String
+    where
+        B: Body,
+    {
+        let store = self.store.borrow();
+        let packed = store
+            .log
+            .values()
+            .chain(store.segments.iter().filter(|(k, _)| k.keyspace != "ids").map(|(_, p)| p));
+        packed
+            .map(|packed| {
+                let bodies: Vec<String> = packed.bodies.iter().map(Body::to_json).collect();
+                format!("{} {}\n", packed.head, bodies.join(","))
+            })
+            .collect()
+    }
+
+    async fn pause(&self) {
+        for _ in 0..self.yields.turns() {
+            YieldNow(false).await;
+        }
+    }
+}
+
+/// Ready at the second poll.
+struct YieldNow(bool);
+
+impl Future for YieldNow {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
+        if std::mem::replace(&mut self.0, true) {
+            return Poll::Ready(());
+        }
+        context.waker().wake_by_ref();
+        Poll::Pending
+    }
+}
+
+impl<B: Body> Log<B> for MemoryLog<B> {
+    async fn open(&self, genesis: Packed<B>) -> Result<(), StoreError> {
+        self.pause().await;
+        let mut store = self.store.borrow_mut();
+        if store.last_key == 0 {
+            store.last_key = 1;
+            store.log.insert(1, genesis);
+        }
+        Ok(())
+    }
+
+    async fn load(&self, keyspaces: &[String]) -> Result<Snapshot<B>, StoreError> {
+        self.pause().await;
+        let snapshot = {
+            let store = self.store.borrow();
+            Snapshot {
+                manifest: store.manifest.clone(),
+                segments: store
+                    .segments
+                    .iter()
+                    .filter(|(key, _)| keyspaces.contains(&key.keyspace))
+                    .map(|(key, packed)| (key.clone(), packed.clone()))
+                    .collect(),
+                entries: stored(&store, 0),
+            }
+        };
+        self.pause().await;
+        Ok(snapshot)
+    }
+
+    async fn read(&self, from: u64) -> Result<Vec<Stored<B>>, StoreError> {
+        self.pause().await;
+        let entries = stored(&self.store.borrow(), from);
+        self.pause().await;
+        Ok(entries)
+    }
+
+    async fn append(
+        &self,
+        from: u64,
+        entry: Packed<B>,
+        _durability: Durability,
+    ) -> Result<Appended, StoreError> {
+        self.pause().await;
+        let fault = self.faults.borrow_mut().pop();
+        self.appends.set(self.appends.get() + 1);
+        if fault == Some(Fault::Quota) {
+            return Err(StoreError::Quota);
+        }
+        let appended = {
+            let mut store = self.store.borrow_mut();
+            let before = store.log.range(from..).map(|(key, _)| *key).collect();
+            // A key is taken even where the transaction is rolled back.
+            store.last_key += 1;
+            let key = store.last_key;
+            if fault != Some(Fault::LostUnheard) {
+                store.log.insert(key, entry);
+            }
+            Appended { key, before }
+        };
+        self.pause().await;
+        match fault {
+            None => Ok(appended),
+            Some(_) => Err(StoreError::Unknown("the connection was closed".to_owned())),
+        }
+    }
+
+    async fn swap(&self, swap: Swap<B>) -> Result<bool, StoreError> {
+        self.pause().await;
+        let mut store = self.store.borrow_mut();
+        if store.generation + 1 != swap.generation {
+            return Ok(false);
+        }
+        store.generation = swap.generation;
+        store.manifest = Some(swap.manifest);
+        for key in &swap.delete {
+            store.segments.remove(key);
+        }
+        store.segments.extend(swap.put);
+        if let Some(through) = swap.delete_log_through {
+            store.log.retain(|key, _| *key > through);
+        }
+        Ok(true)
+    }
+}
+
+fn stored<B: Body>(store: &Store<B>, from: u64) -> Vec<Stored<B>> {
+    store.log.range(from..).map(|(key, packed)| Stored { key: *key, packed: packed.clone() }).collect()
+}
