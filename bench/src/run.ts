@@ -107,14 +107,28 @@ await withProfile(profile =>
 )
 for (let round = 0; startIsChosen && round <= rounds; round += 1) {
   await withProfile(async profile => {
+    const starts = (['queued', 'synced'] as const).map(state => ({ state, origin: `start-${state}` }))
     await withChromium(profile, async context => {
-      for (const contestant of contestants)
-        await measure(context, contestant, 'fill', originOf(contestant, 'start', round))
+      for (const { state, origin } of starts)
+        for (const contestant of contestants)
+          await measure(
+            context,
+            contestant,
+            state === 'queued' ? 'fill by create' : 'fill by pull',
+            originOf(contestant, origin, round),
+          )
     })
-    for (const contestant of rotated(round))
-      await withChromium(profile, async context => {
-        keep(round, contestant, await measure(context, contestant, 'start', originOf(contestant, 'start', round)))
-      })
+    for (const { state, origin } of starts)
+      for (const contestant of rotated(round))
+        await withChromium(profile, async context => {
+          const { first = Number.NaN, all = Number.NaN } = await measure(
+            context,
+            contestant,
+            'start',
+            originOf(contestant, origin, round),
+          )
+          keep(round, contestant, { [`start ${state}, first`]: first, [`start ${state}, all`]: all })
+        })
   })
   process.stderr.write(`cold starts, round ${round} of ${rounds}\n`)
 }

@@ -16,7 +16,13 @@ export async function buildSite(): Promise<string> {
     ['page.ts', 'page.js', 'esm'],
     ['worker.ts', 'sw.js', 'iife'],
   ] as const) {
-    const bundle = await rolldown({ input: join(source, input), cwd: join(root, 'tests'), platform: 'browser' })
+    const bundle = await rolldown({
+      input: join(source, input),
+      cwd: join(root, 'tests'),
+      platform: 'browser',
+      // A classic script has no import.meta. Only the glue's default address of the wasm reads it, and both are told one.
+      transform: { target: 'es2022', define: { 'import.meta.url': 'self.location.href' } },
+    })
     await bundle.write({ file: join(built, file), format, codeSplitting: false })
     await bundle.close()
   }
