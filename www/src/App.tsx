@@ -2,7 +2,7 @@ import { useCallback, useEffect, useLayoutEffect } from 'react'
 import { keyOf } from './identity'
 import { useRecord } from './live'
 import { Icon, Logo } from './parts/Icon'
-import { useWide } from './parts/media'
+import { useColumns, useWide } from './parts/media'
 import { Sheet } from './parts/Sheet'
 import { close, go, href, type Route, useRoute } from './route'
 import { MyWork } from './screens/MyWork'
@@ -21,6 +21,7 @@ export function App() {
   const closeSync = useCallback(() => close({ ...route, sync: false }), [route])
   useScrollMemory(href({ ...route, task: null, sync: false }))
   const project = useCanonical(route)
+  const listIsAll = !useColumns() && route.view === 'projects'
 
   return (
     <TallyProvider value={useCountedTally()}>
@@ -55,9 +56,9 @@ export function App() {
               My work
             </a>
           </nav>
-          <aside className="side" aria-label="Projects">
-            <Projects chosen={project} />
-          </aside>
+          <section className="side" aria-label="Projects" role={listIsAll ? 'main' : undefined}>
+            <Projects chosen={project} heads={route.view === 'projects'} />
+          </section>
           <main className="main">
             {route.view === 'mine' && <MyWork task={route.task} />}
             {route.view === 'project' && project && (

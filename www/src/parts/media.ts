@@ -1,14 +1,16 @@
 import { useSyncExternalStore } from 'react'
 
-/** From here on a task has its own column. The same number is in styles/layout.css. */
-const WIDE = matchMedia('(min-width: 1120px)')
-
-export function useWide(): boolean {
-  return useSyncExternalStore(
-    listener => {
-      WIDE.addEventListener('change', listener)
-      return () => WIDE.removeEventListener('change', listener)
-    },
-    () => WIDE.matches,
-  )
+function media(query: string): () => boolean {
+  const list = matchMedia(query)
+  const subscribe = (listener: () => void) => {
+    list.addEventListener('change', listener)
+    return () => list.removeEventListener('change', listener)
+  }
+  return () => useSyncExternalStore(subscribe, () => list.matches)
 }
+
+/** A list and what is chosen in it are both on the screen. The same number is in styles/layout.css. */
+export const useColumns = media('(min-width: 720px)')
+
+/** A task has its own column. The same number is in styles/layout.css. */
+export const useWide = media('(min-width: 1120px)')

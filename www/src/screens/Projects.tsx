@@ -10,18 +10,25 @@ import type { Project } from '../schema'
 import { SyncMark } from '../sync/SyncMark'
 import { countOf, useTally } from '../tally'
 
-export function Projects({ chosen }: { chosen: string | null }) {
+interface Props {
+  readonly chosen: string | null
+  /** Its heading is the page's first, since nothing is chosen. */
+  readonly heads: boolean
+}
+
+export function Projects({ chosen, heads }: Props) {
   const db = useDatabase()
   const projects = useLive('projects')
   const state = useSyncState()
+  const Heading = heads ? 'h1' : 'h2'
   const firstPull = state.lastSuccessAt === null && state.online && state.lastError === null
 
   if (!projects || (projects.length === 0 && firstPull))
     return <Skeleton label="Getting your projects for the first time" />
   return (
-    <section aria-labelledby="projects-heading">
+    <>
       <div className="list-head">
-        <h2 id="projects-heading">Projects</h2>
+        <Heading>Projects</Heading>
         {projects.length > 0 && <span className="figure">{projects.length}</span>}
       </div>
       {projects.length === 0 && <NoProjects online={state.online} trouble={state.lastError?.message ?? null} />}
@@ -44,7 +51,7 @@ export function Projects({ chosen }: { chosen: string | null }) {
           go({ view: 'project', project: project.id })
         }}
       />
-    </section>
+    </>
   )
 }
 
