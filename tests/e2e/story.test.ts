@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { answeredOperations, installApp, openApp, rig, settled } from './harness/rig.js'
 import { contents } from './harness/records.js'
+import { generation, holdsTemporaryIds, readStores } from './harness/stores.js'
 import { assertPageHasStory, assertServerHasStory, storyOperations, writeStory } from './harness/story.js'
 import { until } from './harness/until.js'
 
@@ -33,5 +34,32 @@ test('what was written offline reaches the server through the service worker, ex
   await settled(again)
   assert.deepEqual(await again.evaluate(() => globalThis.landfall.outbox.list()), [])
   assert.equal(await again.evaluate(() => globalThis.landfall.tables['tasks']?.count({})), before + 10 - 2)
+
+  // In the fold at once: lines of it that hold a temporary id are lines of the id map.
+  const fold = await again.evaluate(() => globalThis.landfall.debug.fold())
+  const holding = fold.split('\n').filter(line => line.includes('temp_'))
+  assert.equal(holding.length, 13)
+  for (const line of holding) assert.match(line, /^mapping /)
+  for (const record of [story.project, story.phase, story.step, ...story.tasks])
+    assert.ok(holding.some(line => line.includes(record.id)))
+
+  // In the stores when old entries are gone and every segment has been rewritten, which writing on brings about.
+  const [busy] = story.edited
+  assert.ok(busy)
+  await until(
+    'the stores hold temporary ids in the id map alone',
+    async () => {
+      await again.evaluate(async id => {
+        const tasks = globalThis.landfall.tables['tasks']
+        for (let n = 0; n < 250; n += 1) await tasks?.update(id, { progress_percentage: n % 100 })
+      }, busy.id)
+      return !holdsTemporaryIds(await readStores(again))
+    },
+    60_000,
+  )
+  assert.ok((await generation(again)) >= 2)
+  // A reader that knows a record by its old id still finds it.
+  const found = await again.evaluate(id => globalThis.landfall.tables['projects']?.get(id), story.project.id)
+  assert.equal(found?.['name'], story.project['name'])
   assert.deepEqual(world.failures, [])
 })

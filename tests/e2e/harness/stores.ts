@@ -44,6 +44,15 @@ export async function generation(page: Page): Promise<number> {
   return Math.max(0, ...manifest.map(({ key }) => Number(key)))
 }
 
+/** Whether anything but the id map's own rows holds a temporary id. */
+export function holdsTemporaryIds({ log, segments }: Stores): boolean {
+  return [...log, ...segments].some(({ text }) => {
+    // What is stored is JSON text, which JSON quoted once more. A mapping is `{"i":{"i":"temp_…", …}}`.
+    const inner = text.replaceAll('\\"', '"')
+    return inner.replaceAll(/\{"i":\{"i":"temp_[^}]*\}\}/g, '').includes('temp_')
+  })
+}
+
 /** Adds the newest entry once more: its predecessor is no longer the last, so it is void, as a lost race leaves it. */
 export function addVoidEntry(page: Page): Promise<void> {
   return page.evaluate(async () => {
