@@ -13,7 +13,6 @@ use crate::{
         keyspace,
     },
     ports::{Durability, Log, Ports, StoreError},
-    schema::OnDelete,
 };
 
 /// After this many lost races the next try waits, so that writers in many contexts do not keep each other from it.
@@ -78,19 +77,15 @@ impl<P: Ports> Engine<P> {
                 check::table(&self.schema, table)?;
                 tables.push(table.clone());
                 let mut at = 0;
-                while let Some(table) = tables.get(at).cloned() {
-                    for (child, _, on_delete) in self.schema.children_of(&table) {
+                while let Some(parent) = tables.get(at).cloned() {
+                    for (child, _, _) in self.schema.children_of(&parent) {
                         if !tables.iter().any(|known| **known == *child) {
                             tables.push(child.into());
                         }
-                        // A child that refuses ends the cascade: its own children need not be seen. They are all the
-                        // same, since it may refuse by one field and cascade by another.
-                        debug_assert!(matches!(on_delete, OnDelete::Cascade | OnDelete::Refuse));
                     }
                     at += 1;
                 }
             }
-            Command::Send { mutations } => tables.extend(self.tables_of(mutations)),
             Command::Answer { answer } => {
                 let ids: Vec<Id> = answer.results.iter().map(|result| result.id.as_str().into()).collect();
                 tables.extend(self.tables_of(&ids));
@@ -101,7 +96,7 @@ impl<P: Ports> Engine<P> {
                 tables.extend(rows.map(|table| Id::from(table.as_str())));
             }
             Command::EndFullPull { tables: all, .. } => tables.extend(all.iter().cloned()),
-            Command::ForgetCursor { .. } => {}
+            Command::Send { .. } | Command::ForgetCursor { .. } => {}
             Command::Discard { mutation } | Command::Retry { mutation } => {
                 tables.extend(self.tables_of(std::slice::from_ref(mutation)));
             }

@@ -24,7 +24,10 @@ use std::{
 
 use futures_util::lock::Mutex;
 
-pub use self::{pass::Report, status::Status};
+pub use self::{
+    pass::Report,
+    status::{Failure, Held, Status},
+};
 use crate::{
     decide::{Writer, mint::Mint},
     error::Error,

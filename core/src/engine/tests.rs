@@ -13,7 +13,7 @@ use std::{
 use futures_executor::LocalPool;
 use serde_json::{Value, json};
 
-use super::{Engine, Identity};
+use super::{Engine, Held, Identity};
 use crate::{
     decide::{Command, Done},
     error::Error,

@@ -113,16 +113,14 @@ impl<B> MemoryLog<B> {
         B: Body,
     {
         let store = self.store.borrow();
-        let packed = store
-            .log
-            .values()
-            .chain(store.segments.iter().filter(|(k, _)| k.keyspace != "ids").map(|(_, p)| p));
-        packed
-            .map(|packed| {
-                let bodies: Vec<String> = packed.bodies.iter().map(Body::to_json).collect();
-                format!("{} {}\n", packed.head, bodies.join(","))
-            })
-            .collect()
+        let segments = store.segments.iter().filter(|(key, _)| key.keyspace != "ids");
+        let mut text = String::new();
+        for packed in store.log.values().chain(segments.map(|(_, packed)| packed)) {
+            text.push_str(&packed.head);
+            text.extend(packed.bodies.iter().map(Body::to_json));
+            text.push('\n');
+        }
+        text
     }
 
     async fn pause(&self) {

@@ -385,7 +385,7 @@ fn a_sign_in_that_is_asked_for_holds_the_queue_and_spends_nothing() {
             })
         });
         fixture.engine.pass_now().await;
-        assert_eq!(fixture.engine.status().held.map(|held| held.as_str()), Some("unauthenticated"));
+        assert_eq!(fixture.engine.status().held, Some(Held::Unauthenticated));
         fixture.engine.pass().await;
         assert_eq!(fixture.script.pushed.borrow().len(), 1, "nothing is sent while it is held");
         assert_eq!(fixture.only_mutation().attempts, 0);
