@@ -7,11 +7,13 @@ let ticking: ReturnType<typeof setInterval> | undefined
 
 function subscribe(listener: () => void): () => void {
   listeners.add(listener)
-  now = Date.now()
-  ticking ??= setInterval(() => {
+  if (ticking === undefined) {
     now = Date.now()
-    for (const each of listeners) each()
-  }, TICK_MS)
+    ticking = setInterval(() => {
+      now = Date.now()
+      for (const each of listeners) each()
+    }, TICK_MS)
+  }
   return () => {
     listeners.delete(listener)
     if (listeners.size === 0) {

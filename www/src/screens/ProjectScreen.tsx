@@ -1,3 +1,4 @@
+import { useEffect, useRef } from 'react'
 import { keyOf } from '../identity'
 import { useDatabase, useLive, useRecord } from '../live'
 import { byMaking, byPosition, nextPosition } from '../order'
@@ -5,6 +6,7 @@ import { Composer } from '../parts/Composer'
 import { useDisclosure } from '../parts/disclosure'
 import { Icon } from '../parts/Icon'
 import { Counts, countText, Meter } from '../parts/Meter'
+import { useColumns } from '../parts/media'
 import type { Phase, Project, Step } from '../schema'
 import { SyncMark } from '../sync/SyncMark'
 import { countOf, share, useTally } from '../tally'
@@ -36,13 +38,28 @@ function OpenProject({ project, task }: { project: Project; task: string | null 
   const tally = useTally()
   const count = countOf(tally.projects, project.id)
   const sorted = [...(phases ?? [])].sort(byPosition)
+  const heading = useRef<HTMLHeadingElement>(null)
+  const columns = useColumns()
   const current = sorted.find(phase => unfinished(countOf(tally.phases, phase.id))) ?? sorted[0]
+
+  useEffect(() => {
+    document.title = `${project.name} · Landfall Field`
+    return () => {
+      document.title = 'Landfall Field'
+    }
+  }, [project.name])
+  // On a phone the list that had the focus is gone: reading goes on here.
+  useEffect(() => {
+    if (!columns && document.activeElement === document.body) heading.current?.focus({ preventScroll: true })
+  }, [columns])
 
   return (
     <article className="project-screen">
       <header className="project-head">
         <div className="project-line">
-          <h1 data-testid="project-title">{project.name}</h1>
+          <h1 ref={heading} tabIndex={-1} data-testid="project-title">
+            {project.name}
+          </h1>
           <SyncMark record={project} />
         </div>
         <p className="project-facts">

@@ -47,7 +47,7 @@ export function Projects({ chosen, heads }: Props) {
           { name: 'address', label: 'Address', optional: true },
         ]}
         create={async ({ name = '', customer = '', address = '' }) => {
-          const project = await db.tables.projects.create({ name, customer, address, status: 'active' })
+          const project = await db.tables.projects.create({ name, customer, address, status: 'not_started' })
           go({ view: 'project', project: project.id })
         }}
       />

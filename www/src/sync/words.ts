@@ -9,7 +9,7 @@ export function waitingOf({ pending, sending, parked }: SyncState): number {
 export function moodOf(state: SyncState): Mood {
   if (state.parked > 0 || state.held) return 'trouble'
   if (!state.online) return 'offline'
-  return waitingOf(state) > 0 ? 'waiting' : 'delivered'
+  return waitingOf(state) > 0 || state.lastError ? 'waiting' : 'delivered'
 }
 
 export function changes(count: number): string {
@@ -22,6 +22,7 @@ export function brief(state: SyncState): string {
   if (state.held) return 'Held'
   if (state.parked > 0) return 'Decide'
   if (!state.online) return 'Offline'
+  if (state.lastError) return 'Trying again'
   if (waiting > 0) return 'Waiting'
   return state.lastSuccessAt === null ? 'Not synced yet' : 'Delivered'
 }
@@ -36,6 +37,7 @@ export function inFull(state: SyncState): string {
   if (state.phase === 'pulling') return 'Getting what others changed.'
   const saved = waiting === 0 ? '' : ` ${changes(waiting)} ${waiting === 1 ? 'is' : 'are'} saved on this device.`
   if (!state.online) return `You are offline.${saved}`
+  if (state.lastError) return `The last try did not succeed; it is repeated.${saved}`
   if (waiting > 0) return `${changes(waiting)} saved on this device, to be sent.`
   if (state.parked > 0) return 'All else is delivered.'
   return state.lastSuccessAt === null ? 'Nothing has been exchanged with the server yet.' : 'Everything is delivered.'
