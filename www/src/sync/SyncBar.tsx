@@ -4,6 +4,7 @@ import { Icon, type IconName } from '../parts/Icon'
 import { brief, inFull, type Mood, moodOf, waitingOf } from './words'
 
 const ICONS: Readonly<Record<Mood, IconName>> = {
+  new: 'sites',
   delivered: 'check',
   waiting: 'device',
   offline: 'away',

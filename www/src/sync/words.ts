@@ -1,6 +1,6 @@
 import type { SyncState } from 'landfall'
 
-export type Mood = 'delivered' | 'waiting' | 'offline' | 'trouble'
+export type Mood = 'new' | 'delivered' | 'waiting' | 'offline' | 'trouble'
 
 export function waitingOf({ pending, sending, parked }: SyncState): number {
   return pending + sending + parked
@@ -9,7 +9,8 @@ export function waitingOf({ pending, sending, parked }: SyncState): number {
 export function moodOf(state: SyncState): Mood {
   if (state.parked > 0 || state.held) return 'trouble'
   if (!state.online) return 'offline'
-  return waitingOf(state) > 0 || state.lastError ? 'waiting' : 'delivered'
+  if (waitingOf(state) > 0 || state.lastError) return 'waiting'
+  return state.lastSuccessAt === null ? 'new' : 'delivered'
 }
 
 export function changes(count: number): string {
@@ -24,7 +25,7 @@ export function brief(state: SyncState): string {
   if (!state.online) return 'Offline'
   if (state.lastError) return 'Trying again'
   if (waiting > 0) return 'Waiting'
-  return state.lastSuccessAt === null ? 'Not synced yet' : 'Delivered'
+  return state.lastSuccessAt === null ? 'First sync' : 'Delivered'
 }
 
 /** The whole sentence, for the panel and for screen readers. */
