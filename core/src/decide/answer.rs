@@ -31,6 +31,17 @@ pub(super) fn settle_all<B: Body>(
                 apply(draft, writing, &mutation, applied);
                 tally.applied += 1;
             }
+            // Both sides deleted it: there is nothing to decide.
+            Outcome::Conflict(Theirs::Deletion(row)) if mutation.operation == Operation::Delete => {
+                let applied = Applied {
+                    record_id: row.id,
+                    version: row.version,
+                    updated_at: row.deleted_at,
+                    record: None,
+                };
+                apply(draft, writing, &mutation, applied);
+                tally.applied += 1;
+            }
             Outcome::Conflict(theirs) => {
                 let refusal = match &theirs {
                     Theirs::Record(row) if row.id != *mutation.record_id => Refusal {

@@ -344,6 +344,31 @@ fn a_deletion_elsewhere_takes_the_record_and_no_older_row_brings_it_back() {
 }
 
 #[test]
+fn two_that_delete_the_same_record_agree() {
+    run(async {
+        let fixture = Fixture::new().await;
+        let task = fixture.with_task().await;
+        delete(&fixture.engine, "tasks", task).await.unwrap();
+        fixture.push(move |upload| {
+            let gone = DeletionRow {
+                table: "tasks".into(),
+                id: task.into(),
+                version: 5,
+                deleted_at: 5_000,
+                created_as: None,
+                reason: DeletionReason::Deleted,
+            };
+            let outcome = Outcome::Conflict(Theirs::Deletion(gone));
+            Ok(answer(vec![OperationResult::new(upload.operations[0].id.clone(), outcome)]))
+        });
+        fixture.empty_pull();
+        let report = fixture.engine.pass_now().await;
+        assert_eq!((report.pushed, report.conflicts, report.remaining), (1, 0, 0));
+        assert_eq!(fixture.engine.state().record("tasks", task).unwrap().version, Some(5));
+    });
+}
+
+#[test]
 fn a_poison_that_breaks_every_request_is_found_and_parked_alone() {
     run(async {
         let fixture = Fixture::new().await;
