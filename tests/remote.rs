@@ -2,6 +2,7 @@
 //! `fetch` of the test's own; the real server answers in the end-to-end tests.
 
 #![cfg(target_arch = "wasm32")]
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 use js_sys::{Function, Reflect};
 use landfall::body::JsBody;
@@ -49,13 +50,21 @@ impl Drop for Server {
 
 /// What an expression over the last `request` comes to.
 async fn of_request(expression: &str) -> String {
-    let body = format!("const request = requests.at(-1); return (async () => String(await ({expression})))()");
+    let body =
+        format!("const request = requests.at(-1); return (async () => String(await ({expression})))()");
     let promise = Function::new_no_args(&body).call0(&JsValue::NULL).unwrap();
     JsFuture::from(promise.unchecked_into::<js_sys::Promise>()).await.unwrap().as_string().unwrap()
 }
 
 fn download() -> Download {
-    Download { protocol: 1, cursor: None, entity_types: vec!["tasks".into()], scope: None, limit: Some(10), last_sync: None }
+    Download {
+        protocol: 1,
+        cursor: None,
+        entity_types: vec!["tasks".into()],
+        scope: None,
+        limit: Some(10),
+        last_sync: None,
+    }
 }
 
 async fn pull() -> Result<Page<JsBody>, RemoteError> {
@@ -63,7 +72,9 @@ async fn pull() -> Result<Page<JsBody>, RemoteError> {
 }
 
 fn upload(notes: &str) -> Upload<JsBody> {
-    let data = js_sys::JSON::parse(&serde_json::json!({ "title": "Splice", "notes": notes, "list": [1, null] }).to_string());
+    let data = js_sys::JSON::parse(
+        &serde_json::json!({ "title": "Splice", "notes": notes, "list": [1, null] }).to_string(),
+    );
     Upload {
         protocol: 1,
         principal: "u7".into(),
@@ -99,7 +110,10 @@ async fn a_page_is_read_and_its_bodies_are_objects() {
     assert_eq!(page.entities[0].data.to_json(), r#"{"title":"Splice é","list":[{"a":null}]}"#);
     assert_eq!(page.entities[0].created_as.as_deref(), Some("temp_1"));
     assert_eq!(page.deletions[0].version, 5);
-    assert_eq!(of_request("request.method + ' ' + new URL(request.url).pathname").await, "POST /api/sync/download");
+    assert_eq!(
+        of_request("request.method + ' ' + new URL(request.url).pathname").await,
+        "POST /api/sync/download"
+    );
     assert_eq!(of_request("request.headers.get('Landfall-Protocol')").await, "1");
     assert_eq!(of_request("request.headers.has('Authorization')").await, "false");
     let sent: serde_json::Value = serde_json::from_str(&of_request("request.text()").await).unwrap();
@@ -140,8 +154,10 @@ async fn a_long_request_is_compressed() {
     assert_eq!(of_request("request.headers.get('Content-Type')").await, "application/json");
     let inflated = "new Response(request.clone().body.pipeThrough(new DecompressionStream('gzip'))).text()";
     // Firefox has no `Request.body`; what it sends is a blob.
-    let inflated = format!("request.body ? {inflated} : request.clone().blob().then((blob) =>
-        new Response(blob.stream().pipeThrough(new DecompressionStream('gzip'))).text())");
+    let inflated = format!(
+        "request.body ? {inflated} : request.clone().blob().then((blob) =>
+        new Response(blob.stream().pipeThrough(new DecompressionStream('gzip'))).text())"
+    );
     let sent: Upload<serde_json::Value> = serde_json::from_str(&of_request(&inflated).await).unwrap();
     assert_eq!(sent.operations[0].data.as_ref().unwrap()["notes"], "é".repeat(5_000));
 }
@@ -150,7 +166,8 @@ async fn a_long_request_is_compressed() {
 async fn the_token_is_asked_for_each_time() {
     let _server = Server::with(200, "", PAGE);
     let token = |body: &str| HttpRemote::new("/api/sync", Some(Function::new_no_args(body)));
-    let counting = token("globalThis.asked = (globalThis.asked ?? 0) + 1; return Promise.resolve('t' + asked)");
+    let counting =
+        token("globalThis.asked = (globalThis.asked ?? 0) + 1; return Promise.resolve('t' + asked)");
     for expected in ["Bearer t1", "Bearer t2"] {
         counting.pull(&download()).await.unwrap();
         assert_eq!(of_request("request.headers.get('Authorization')").await, expected);
@@ -178,7 +195,11 @@ async fn what_is_not_our_servers_acknowledges_nothing() {
         assert!(matches!(pull().await, Err(RemoteError::Foreign(_))), "{fetch}");
     }
     let bodies = [
-        "", "<html>", "null", "{}", r#"{"entities":[]"#,
+        "",
+        "<html>",
+        "null",
+        "{}",
+        r#"{"entities":[]"#,
         &PAGE.replace(r#""data":{"title""#, r#""data":[],"x":{"title""#),
         &PAGE.replace("\\u00e9", "\\ud800"),
         &PAGE.replace("title", "__proto__"),
@@ -219,7 +240,12 @@ async fn a_refusal_keeps_its_code_and_its_time() {
         (429, "'Retry-After': '7'", problem, refused(429, "principal-mismatch", "u7 is not u8", Some(7_000))),
         (503, date, "", refused(503, "http-error", "status 503", Some(30_000))),
         (503, "'Retry-After': 'soon'", "<html>", refused(503, "http-error", "status 503", None)),
-        (500, "", r#"{"type":"about:blank","title":"Oops","status":500}"#, refused(500, "http-error", "Oops", None)),
+        (
+            500,
+            "",
+            r#"{"type":"about:blank","title":"Oops","status":500}"#,
+            refused(500, "http-error", "Oops", None),
+        ),
     ] {
         let _server = Server::with(status, headers, text);
         assert_eq!(pull().await.unwrap_err(), expected);
@@ -256,7 +282,11 @@ async fn time_runs_out_on_the_answers_body_too() {
         Reflect::set(&js_sys::global(), &"aborted".into(), &false.into()).unwrap();
         let remote = HttpRemote::new("/api/sync", None).with_timeout_ms(50);
         assert_eq!(remote.pull(&download()).await.unwrap_err(), RemoteError::Timeout);
-        assert_eq!(Reflect::get(&js_sys::global(), &"aborted".into()).unwrap(), true, "the request is given up");
+        assert_eq!(
+            Reflect::get(&js_sys::global(), &"aborted".into()).unwrap(),
+            true,
+            "the request is given up"
+        );
     }
     let _server = Server::with(200, "", PAGE);
     let no_token = Function::new_no_args("return new Promise(() => {})");

@@ -16,10 +16,6 @@ extern "C" {
     #[wasm_bindgen(js_name = freeze)]
     fn freeze(body: &JsValue) -> JsValue;
     #[wasm_bindgen(js_name = recordOf)]
-    #[expect(
-        clippy::too_many_arguments,
-        reason = "one call across the boundary, without an object in between"
-    )]
     fn record_of(
         body: &JsValue,
         id: &str,
@@ -44,6 +40,8 @@ extern "C" {
     pub(crate) fn pack(head: &str, bodies: &Array) -> JsString;
     #[wasm_bindgen(js_name = unpack, catch)]
     pub(crate) fn unpack(text: &JsValue) -> Result<Array, JsValue>;
+    #[wasm_bindgen(js_name = parseAnswer, catch)]
+    pub(crate) fn parse_answer(text: &str) -> Result<JsValue, JsValue>;
 }
 
 /// A value that JSON cannot say, and where it is.
@@ -74,7 +72,7 @@ impl JsBody {
     /// can say, exactly; for anything else the error names the field.
     ///
     /// # Errors
-    /// Functions, symbols, BigInts, NaN and infinities, nested `undefined`, objects that are neither plain nor arrays,
+    /// Functions, symbols, `BigInt`s, NaN and infinities, nested `undefined`, objects that are neither plain nor arrays,
     /// cycles, holes, halves of surrogate pairs, `__proto__`, and nesting beyond 32.
     pub fn copy_in(value: &JsValue) -> Result<CopiedIn, InvalidValue> {
         let absent = Array::new();
@@ -209,6 +207,10 @@ impl Serialize for JsBody {
 
 impl<'de> Deserialize<'de> for JsBody {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        serde_wasm_bindgen::preserve::deserialize(deserializer).map(Self)
+        let value: JsValue = serde_wasm_bindgen::preserve::deserialize(deserializer)?;
+        if !value.is_object() || Array::is_array(&value) {
+            return Err(serde::de::Error::custom("a record's fields are not an object"));
+        }
+        Ok(Self(value))
     }
 }

@@ -31,7 +31,8 @@ function isPlainArray(array) {
 /** What an object that JSON has no word for is, in words. */
 function kindOf(object) {
   const name = object.constructor?.name
-  return typeof name === 'string' && name !== '' ? `a ${name}` : 'an object with a prototype of its own'
+  const named = typeof name === 'string' && name !== '' && name !== 'Object'
+  return named ? `an instance of ${name}` : 'an object with a prototype of its own'
 }
 
 class Refused {
@@ -240,4 +241,32 @@ export function unpack(text) {
   const bodies = JSON.parse(text.slice(end + 1))
   if (end < 0 || !Array.isArray(bodies)) throw new SyntaxError('not a packed value')
   return [text.slice(0, end), bodies]
+}
+
+/** An escape for half of a surrogate pair (the whole pair, too, has one), or a name that is no field's. */
+const SUSPECT = /\\u[dD][89a-fA-F]|__proto__/
+
+/**
+ * The value of a server's JSON. What a field cannot hold is looked for only in a text that might have it: walking all
+ * that a pull brings would cost more than parsing it.
+ */
+export function parseAnswer(text) {
+  const answer = JSON.parse(text)
+  if (SUSPECT.test(text)) checkAnswer(answer)
+  return answer
+}
+
+function checkAnswer(answer) {
+  const open = [answer]
+  while (open.length > 0) {
+    const value = open.pop()
+    if (typeof value === 'string') {
+      if (!wellFormed(value)) throw new SyntaxError('text with half of a surrogate pair')
+    } else if (typeof value === 'object' && value !== null) {
+      for (const key of Object.keys(value)) {
+        if (key === '__proto__' || !wellFormed(key)) throw new SyntaxError('a field name that cannot be used')
+        open.push(value[key])
+      }
+    }
+  }
 }

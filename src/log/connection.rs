@@ -32,7 +32,7 @@ struct Open {
 }
 
 impl Open {
-    /// indexed_db_futures' own `version_changes()` is a stream: it wants a task that outlives the connection, and closes
+    /// The crate's own `version_changes()` is a stream: it wants a task that outlives the connection, and closes
     /// a turn later than the event. These close in the event.
     fn new(database: Database) -> Self {
         let closed = Rc::new(Cell::new(false));

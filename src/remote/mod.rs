@@ -1,0 +1,65 @@
+//! The sync server, over HTTP.
+
+mod exchange;
+mod gzip;
+mod retry_after;
+
+use js_sys::Function;
+use landfall_core::ports::{Remote, RemoteError};
+use landfall_core::protocol::{Download, Page, Upload, UploadAnswer};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::body::{JsBody, parse_answer, to_json};
+
+/// How long one request may take, its answer's body included.
+const TIMEOUT_MS: u32 = 30_000;
+
+/// The server at one URL.
+pub struct HttpRemote {
+    /// Without a slash at its end.
+    url: String,
+    /// Asked before every request, so that the app can renew it.
+    token: Option<Function>,
+    timeout_ms: u32,
+}
+
+impl HttpRemote {
+    /// `url` is where `/upload` and `/download` are below; a relative one is resolved as `fetch` does here. `token` is
+    /// called without arguments and returns the bearer token or a promise of it; nothing, where there is none.
+    #[must_use]
+    pub fn new(url: &str, token: Option<Function>) -> Self {
+        Self { url: url.trim_end_matches('/').to_owned(), token, timeout_ms: TIMEOUT_MS }
+    }
+
+    /// With another time limit for a request.
+    #[must_use]
+    pub fn with_timeout_ms(self, timeout_ms: u32) -> Self {
+        Self { timeout_ms, ..self }
+    }
+
+    async fn call<A: DeserializeOwned>(
+        &self,
+        path: &str,
+        request: &impl Serialize,
+    ) -> Result<A, RemoteError> {
+        // Bodies pass through as they are: the request is one object of JavaScript's before it is text.
+        let request = request
+            .serialize(&serde_wasm_bindgen::Serializer::json_compatible())
+            .map_err(|error| RemoteError::Network(format!("the request cannot be written: {error}")))?;
+        let text = self.exchange(&format!("{}/{path}", self.url), to_json(&request)).await?;
+        let answer =
+            parse_answer(&text).map_err(|error| RemoteError::Foreign(exchange::message_of(&error)))?;
+        serde_wasm_bindgen::from_value(answer).map_err(|error| RemoteError::Foreign(error.to_string()))
+    }
+}
+
+impl Remote<JsBody> for HttpRemote {
+    async fn push(&self, upload: &Upload<JsBody>) -> Result<UploadAnswer<JsBody>, RemoteError> {
+        self.call("upload", upload).await
+    }
+
+    async fn pull(&self, download: &Download) -> Result<Page<JsBody>, RemoteError> {
+        self.call("download", download).await
+    }
+}
