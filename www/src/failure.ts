@@ -1,8 +1,8 @@
-import { LandfallError } from 'landfall'
+import { type ErrorCode, isLandfallError } from 'landfall'
 import { useCallback, useState } from 'react'
 
 /** What each code means to somebody with a phone in the hand. What they typed is still in the field. */
-const SENTENCES: Readonly<Record<string, string>> = {
+const SENTENCES: Readonly<Partial<Record<ErrorCode, string>>> = {
   'quota-exceeded':
     'This device has no room left, so this was not saved. Free some space and try again; what you entered is still here.',
   'storage-unavailable':
@@ -11,10 +11,14 @@ const SENTENCES: Readonly<Record<string, string>> = {
     'A newer version of this app is open in another tab. Reload before you go on; what you entered is still here.',
   'record-not-found': 'This was deleted meanwhile, here or by somebody else.',
   'reference-missing': 'What this belongs to was deleted meanwhile.',
+  'mutation-in-flight': 'This change is on its way to the server. Wait for the answer, then decide.',
+  'mutation-in-use': 'Other changes build on this one. Decide about those first.',
+  'mutation-not-found': 'This change is settled already.',
+  'engine-unavailable': 'The app did not load completely. Look after the connection and reload.',
 }
 
 export function sentence(error: unknown): string {
-  if (error instanceof LandfallError) return SENTENCES[error.code] ?? error.message
+  if (isLandfallError(error)) return SENTENCES[error.code] ?? error.message
   return error instanceof Error ? error.message : String(error)
 }
 

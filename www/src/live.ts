@@ -236,8 +236,11 @@ export function useProgress(): Progress | null {
   return useSyncExternalStore(source.subscribe, source.snapshot)
 }
 
-/** What waits to be sent or decided; `undefined` until it is first read. */
-export function useOutbox(): readonly Mutation[] | undefined {
+const NOBODY: Pick<OutboxSource, 'subscribe' | 'snapshot'> = { subscribe: () => () => {}, snapshot: () => undefined }
+
+/** What waits to be sent or decided; `undefined` until it is first read, and while it is not `wanted`. */
+export function useOutbox(wanted = true): readonly Mutation[] | undefined {
   const source = outboxOf(useDatabase())
-  return useSyncExternalStore(source.subscribe, source.snapshot)
+  const { subscribe, snapshot } = wanted ? source : NOBODY
+  return useSyncExternalStore(subscribe, snapshot)
 }

@@ -1,6 +1,6 @@
 import type { Mutation } from 'landfall'
 import { createContext, useContext, useMemo } from 'react'
-import { useOutbox } from '../live'
+import { useOutbox, useSyncState } from '../live'
 
 const NONE: ReadonlyMap<string, Mutation> = new Map()
 const ParkedContext = createContext(NONE)
@@ -12,7 +12,7 @@ export function isParked({ state }: Mutation): boolean {
 
 /** Called once, above all screens: the mutations that wait for somebody, by the record that they are about. */
 export function useParkedMutations(): ReadonlyMap<string, Mutation> {
-  const outbox = useOutbox()
+  const outbox = useOutbox(useSyncState().parked > 0)
   return useMemo(() => {
     const parked = (outbox ?? []).filter(isParked)
     return parked.length === 0 ? NONE : new Map(parked.map(mutation => [mutation.recordId, mutation]))
