@@ -18,7 +18,7 @@ pub(crate) struct Options {
 pub(crate) fn run(options: &Options) -> Result<ExitCode> {
     browsers::install(&[browsers::Browser::Chromium]);
     let mut workshop = Workshop::new();
-    for need in [Need::Www, Need::Server, Need::Chromium] {
+    for need in [Need::Pkg, Need::Chromium] {
         workshop.need(need)?;
     }
     let chromium = browsers::program(&["chromium", "chromium-browser", "google-chrome"]);

@@ -28,7 +28,7 @@ pub(crate) use group::{Group, stop_children_on_signals};
 use lines::plain;
 
 /// A quiet step says that it is still running this often.
-const HEARTBEAT: Duration = Duration::from_secs(15);
+const HEARTBEAT: Duration = Duration::from_secs(20);
 /// How long a child's pipes may stay open after it has ended: something it started may hold them.
 const DRAIN: Duration = Duration::from_secs(3);
 /// How often the loop looks whether the child has ended.

@@ -34,21 +34,25 @@ fn install(package: &str, program: &str, version: &str, options: &[&str]) -> Res
     if installed.lines().next().is_some_and(|line| line.split_whitespace().any(|word| word == version)) {
         return Ok(());
     }
-    // Built for a machine that waits for it: these run for a second at a time, and full optimisation would double
-    // the first run's wait. One target folder, so that they share what they have in common.
+    // Built for somebody who waits: these run for a second at a time, and full optimisation would double the first
+    // run's wait. In target/ and not in the temporary folder, which may be small and in memory; an interrupted
+    // installation goes on from there.
+    let workplace = layout::target().join("tools");
     let step = Step::new(format!("{package} {version} into .tools"), "cargo")
         .args(["install", package, "--version", version, "--root"])
         .args([layout::tools()])
         .args(options)
-        .env("CARGO_TARGET_DIR", layout::target().join("tools"))
+        .env("CARGO_TARGET_DIR", &workplace)
         .env("CARGO_PROFILE_RELEASE_OPT_LEVEL", "1")
         .env("CARGO_PROFILE_RELEASE_LTO", "off")
         .env("CARGO_PROFILE_RELEASE_CODEGEN_UNITS", "16")
         .env("CARGO_PROFILE_RELEASE_DEBUG", "false");
     step.advice(format!(
-        "check the network, or try `cargo install {package} --version {version} --root .tools` by hand"
+        "check the network, or try `cargo install {package} --version {version} --root .tools`"
     ))
     .run()?;
+    // Hundreds of megabytes that nothing will read again. If they cannot be removed, they are only in the way.
+    let _ = fs::remove_dir_all(workplace);
     Ok(())
 }
 
