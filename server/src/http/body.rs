@@ -151,8 +151,7 @@ fn read_cbor<T: DeserializeOwned>(mut bytes: &[u8]) -> Result<T, ProblemResponse
     use ciborium::de::Error as Fault;
     let limit = NESTING_MAX + ENVELOPE_NESTING;
     let malformed = |detail: &str| ProblemResponse::because(Code::MalformedBody, detail);
-    // One more: the innermost value is a level to ciborium and none to us.
-    let value: ciborium::Value = match ciborium::de::from_reader_with_recursion_limit(&mut bytes, limit + 1) {
+    let value: ciborium::Value = match ciborium::de::from_reader_with_recursion_limit(&mut bytes, limit) {
         Ok(value) => value,
         Err(Fault::RecursionLimitExceeded) => return Err(ProblemResponse::new(Code::NestingTooDeep)),
         Err(Fault::Io(_)) => return Err(malformed("the body ends early")),

@@ -5,3 +5,26 @@ mod contract;
 pub mod memory;
 pub mod sqlite;
 mod sqlite_rows;
+
+/// Runs each of the async functions named, which take a store, as a test over every implementation of the port.
+#[cfg(test)]
+macro_rules! over_every_store {
+    ($($test:ident),* $(,)?) => {
+        mod memory {
+            $(#[tokio::test]
+            async fn $test() {
+                super::$test($crate::store::memory::MemoryStore::new("epoch-1")).await;
+            })*
+        }
+        mod sqlite {
+            $(#[tokio::test]
+            async fn $test() {
+                let directory = tempfile::tempdir().unwrap();
+                let file = directory.path().join("data.sqlite");
+                super::$test($crate::store::sqlite::SqliteStore::open(&file, None).await.unwrap()).await;
+            })*
+        }
+    };
+}
+#[cfg(test)]
+pub(crate) use over_every_store;
