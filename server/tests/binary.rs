@@ -1,5 +1,7 @@
 //! The program itself, on a real socket: it starts, says where, serves, survives being killed, and refuses bad starts.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by it")]
+
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::path::Path;

@@ -1,6 +1,6 @@
 //! Whole requests: what is refused, what order means, what one failure does to the rest.
 
-use landfall_core::protocol::Status;
+use landfall_core::protocol::Status::{self, Applied, Conflict, Deferred, Rejected};
 use serde_json::json;
 
 use super::{World, create, delete, over_every_store, rejected, temp, update, with};
@@ -44,7 +44,7 @@ async fn a_refused_request_changes_nothing<S: Store>(store: S) {
 
     let mut request = good;
     request.epoch = Some(world.pull(None).await.epoch);
-    assert_eq!(world.try_send(request).await.unwrap().results[0].status, Status::Applied);
+    assert_eq!(world.try_send(request).await.unwrap().results[0].status, Applied);
 }
 
 async fn the_example_of_the_protocol<S: Store>(store: S) {
@@ -70,7 +70,7 @@ async fn the_example_of_the_protocol<S: Store>(store: S) {
     for (result, id) in answer.results.iter().zip(["3", "4"]) {
         assert_eq!(
             (result.status, result.record_id.as_deref(), result.version),
-            (Status::Applied, Some(id), Some(1))
+            (Applied, Some(id), Some(1))
         );
         assert_eq!((result.updated_at, &result.record), (Some(world.now), &None));
     }
@@ -101,7 +101,6 @@ async fn one_failure_leaves_the_rest<S: Store>(store: S) {
         ])
         .await;
     let statuses: Vec<Status> = answer.results.iter().map(|result| result.status).collect();
-    use Status::{Applied, Conflict, Rejected};
     assert_eq!(statuses, [Applied, Rejected, Rejected, Conflict, Applied]);
     assert_eq!(rejected(&answer.results[2]).0, "reference-in-use");
     let page = world.pull(None).await;
@@ -132,7 +131,6 @@ async fn what_depends_on_a_failure_is_deferred<S: Store>(store: S) {
         create("f", "tasks", &temp(4, "tasks"), json!({ "phase_id": "2", "title": "not involved" })),
     ];
     let answer = world.send(batch.clone()).await;
-    use Status::{Applied, Deferred, Rejected};
     let statuses: Vec<Status> = answer.results.iter().map(|result| result.status).collect();
     assert_eq!(statuses, [Rejected, Deferred, Deferred, Deferred, Deferred, Applied]);
     assert_eq!(answer.results[1].retry_after_ms, Some(5_000));

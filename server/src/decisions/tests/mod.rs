@@ -1,5 +1,10 @@
 //! The decisions over every store: what PROTOCOL promises, a test for each promise.
 
+#![allow(
+    clippy::needless_pass_by_value,
+    reason = "a `json!` at the call reads better than a reference to one"
+)]
+
 mod batch;
 mod changes;
 mod hierarchy;

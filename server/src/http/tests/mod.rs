@@ -1,5 +1,10 @@
 //! Every status and every limit, through the whole stack of layers.
 
+#![allow(
+    clippy::needless_pass_by_value,
+    reason = "a `json!` at the call reads better than a reference to one"
+)]
+
 mod bodies;
 mod files;
 mod refusals;
