@@ -3,6 +3,7 @@
 
 pub mod background;
 pub mod body;
+pub mod client;
 pub mod clock;
 pub mod connectivity;
 pub mod lease;

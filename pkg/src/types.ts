@@ -50,7 +50,8 @@ export interface SyncMetadata {
 }
 
 type Base<F extends FieldType> = F extends `${infer T}?` ? T : F
-type Value<F extends FieldType> = Base<F> extends 'string' ? string : Base<F> extends 'number' ? number : Base<F> extends 'boolean' ? boolean : Json
+type Value<F extends FieldType> =
+  Base<F> extends 'string' ? string : Base<F> extends 'number' ? number : Base<F> extends 'boolean' ? boolean : Json
 type Fields = Readonly<Record<string, FieldType>>
 type OptionalKeys<F extends Fields> = { [K in keyof F]: F[K] extends `${string}?` ? K : never }[keyof F]
 type RequiredKeys<F extends Fields> = Exclude<keyof F, OptionalKeys<F>>

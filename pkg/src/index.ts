@@ -1,0 +1,26 @@
+/**
+ * Landfall: an offline-first sync engine for browsers.
+ *
+ * @packageDocumentation
+ */
+export { type Database, open, type OpenOptions, type Outbox, type RemoteOptions, type TablesOf } from './database.js'
+export {
+  type ErrorCode,
+  errorCodes,
+  hasErrorCode,
+  InputError,
+  type InputErrorCode,
+  InstanceError,
+  type InstanceErrorCode,
+  isLandfallError,
+  LandfallError,
+  OutboxError,
+  type OutboxErrorCode,
+  RecordError,
+  type RecordErrorCode,
+  StorageError,
+  type StorageErrorCode,
+} from './errors.js'
+export { defineSchema, type FieldsOf, type RecordIn, type TableName } from './schema.js'
+export type { Table } from './table.js'
+export type * from './types.js'

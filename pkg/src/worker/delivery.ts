@@ -1,0 +1,68 @@
+import { loadEngine } from '../engine.js'
+import { fromEngine, landfallError } from '../errors.js'
+import { Session } from '../session.js'
+import type { SchemaDocument } from '../types.js'
+import type { ClientObserver } from '../wasm/landfall.js'
+
+/** A Background Sync tag: this, then the database's name, tenant and principal, each percent-encoded. */
+const TAG = 'landfall-sync:landfall:'
+
+export interface DeliveryOptions {
+  readonly name: string
+  readonly schema: SchemaDocument
+  readonly remote: { readonly url: string; readonly token?: () => string | Promise<string> }
+}
+
+/** Whose database a tag means. */
+export interface Addressee {
+  readonly tenant: string
+  readonly principal: string
+}
+
+/** Reads a tag. `undefined`: it is not one of this database. */
+export function addressee(tag: string, name: string): Addressee | undefined {
+  if (!tag.startsWith(TAG)) return undefined
+  const parts = tag.slice(TAG.length).split(':').map(decodeURIComponent)
+  const [database, tenant, principal] = parts
+  if (parts.length !== 3 || database !== name || tenant === undefined || principal === undefined) return undefined
+  return { tenant, principal }
+}
+
+interface Delivery {
+  readonly pending: number
+  readonly held: string | null
+  readonly error: { readonly code: string; readonly message: string } | null
+}
+
+/** Nobody watches a worker's event. */
+const nobody: ClientObserver = { state() {}, progress() {}, change() {}, parked() {} }
+
+/**
+ * Sends and fetches what one database has, from nothing: the worker may have been started for this. Rejects when another
+ * try may deliver more, so that the browser tries again.
+ */
+export async function deliver(
+  { name, schema, remote }: DeliveryOptions,
+  { tenant, principal }: Addressee,
+  wasm: () => Promise<Response>,
+): Promise<void> {
+  const engine = await loadEngine(wasm)
+  if (engine.death !== undefined) throw engine.death
+  const { url, token } = remote
+  const client = await engine
+    .open({ name, tenant, principal, schema, url, token, observer: nobody, selfDriven: false })
+    .catch((thrown: unknown) => {
+      throw fromEngine(engine.examine(thrown))
+    })
+  const session = new Session(engine, client)
+  try {
+    const left = await session.call<Delivery>(open => open.deliver())
+    // Without a sign-in another try would end the same way: the next page that is opened goes on.
+    if (left.pending > 0 && left.held === null) {
+      const why = left.error === null ? '' : `: ${left.error.message}`
+      throw landfallError('undelivered', `${left.pending} changes are still to be sent${why}`, { retryable: true })
+    }
+  } finally {
+    await session.close()
+  }
+}

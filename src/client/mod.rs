@@ -1,0 +1,252 @@
+//! The client: what the package's facade calls.
+//!
+//! The surface is plain and small: every method takes `&self`, holds no borrow over an await, and answers with a promise or
+//! at once. What can be wrong with a call is found in it: values are checked and copied before it returns, so nothing that
+//! the app does to its objects afterwards reaches the store. Errors are plain objects (`{ code, message, field,
+//! retryable }`); the facade makes classes of them.
+
+mod calls;
+mod delivery;
+mod failure;
+mod instance;
+mod options;
+mod panic;
+mod ports;
+mod schedule;
+mod shapes;
+mod telling;
+mod upkeep;
+
+use std::rc::Rc;
+
+use js_sys::{Array, Function, Promise};
+use landfall_core::decide::Command;
+use landfall_core::error::Error;
+use landfall_core::log::entry::Id;
+use landfall_core::ports::Durability;
+use wasm_bindgen::prelude::*;
+use wasm_bindgen_futures::{future_to_promise, spawn_local};
+
+pub use self::options::{Options, WriteOptions};
+pub use self::panic::on_panic;
+pub use self::telling::Observer;
+use self::{
+    failure::thrown,
+    instance::Instance,
+    options::How,
+    shapes::{SyncResult, to_js},
+    telling::array_of,
+};
+
+/// One open database in this context.
+#[wasm_bindgen]
+pub struct Client {
+    instance: Rc<Instance>,
+}
+
+fn promise(work: impl Future<Output = Result<JsValue, Error>> + 'static) -> Promise {
+    future_to_promise(async move { work.await.map_err(|error| thrown(&error)) })
+}
+
+#[wasm_bindgen]
+impl Client {
+    /// Opens the database, and makes it if there is none.
+    pub async fn open(options: Options) -> Result<Client, JsValue> {
+        let observer = options.observer();
+        let instance = Instance::open(&options, observer).await.map_err(|error| thrown(&error))?;
+        Ok(Client { instance })
+    }
+
+    /// Creates records of one table, all or none; the records. `single`: the list holds one that the app passed alone.
+    #[wasm_bindgen(unchecked_return_type = "Promise<unknown[]>")]
+    pub fn create(&self, table: String, records: &Array, single: bool, options: &WriteOptions) -> Promise {
+        let command = options::how(options)
+            .and_then(|how| Ok((calls::creation(&table, records, single, how.priority)?, how.durability)));
+        let this = Rc::clone(&self.instance);
+        promise(async move {
+            let (command, durability) = command?;
+            let done = this.write(command, durability).await?;
+            Ok(array_of(&this.written(&table, done)?).into())
+        })
+    }
+
+    /// Changes fields of a record, and removes those that are `undefined`; the record.
+    #[wasm_bindgen(unchecked_return_type = "Promise<unknown>")]
+    pub fn update(&self, table: String, id: &str, changes: &JsValue, options: &WriteOptions) -> Promise {
+        let command = options::how(options)
+            .and_then(|how| Ok((calls::change(&table, id, changes, how.priority)?, how.durability)));
+        let this = Rc::clone(&self.instance);
+        promise(async move {
+            let (command, durability) = command?;
+            let done = this.write(command, durability).await?;
+            Ok(array_of(&this.written(&table, done)?).get(0))
+        })
+    }
+
+    /// Deletes a record, and what the schema says goes with it.
+    #[wasm_bindgen(unchecked_return_type = "Promise<undefined>")]
+    pub fn delete(&self, table: &str, id: &str, options: &WriteOptions) -> Promise {
+        let how = options::how(options);
+        let (table, id): (Id, Id) = (table.into(), id.into());
+        let this = Rc::clone(&self.instance);
+        promise(async move {
+            let How { priority, durability } = how?;
+            this.write(Command::Delete { table, id, priority }, durability).await?;
+            Ok(JsValue::UNDEFINED)
+        })
+    }
+
+    /// A record, also under a temporary id that it once had; `undefined` if there is none.
+    #[wasm_bindgen(unchecked_return_type = "Promise<unknown>")]
+    pub fn get(&self, table: &str, id: &str) -> Promise {
+        let (table, id): (Id, Id) = (table.into(), id.into());
+        self.read(table.clone(), move |this| {
+            Ok(this.view(&table, &id).map(|view| view.as_ref().clone()).unwrap_or_default())
+        })
+    }
+
+    /// The records that a query asks for.
+    #[wasm_bindgen(unchecked_return_type = "Promise<unknown[]>")]
+    pub fn query(&self, table: &str, query: &JsValue) -> Promise {
+        let query = options::query(query);
+        let name: Id = table.into();
+        self.read(name.clone(), move |this| {
+            let state = this.engine.state();
+            let records = state.table(&name).map(|table| table.select(&query?).map_err(Error::from));
+            Ok(array_of(&records.transpose()?.unwrap_or_default()).into())
+        })
+    }
+
+    /// How many records a query asks for.
+    #[wasm_bindgen(unchecked_return_type = "Promise<number>")]
+    pub fn count(&self, table: &str, query: &JsValue) -> Promise {
+        let query = options::query(query);
+        let name: Id = table.into();
+        self.read(name.clone(), move |this| {
+            let state = this.engine.state();
+            let count = state.table(&name).map(|table| table.count(&query?).map_err(Error::from));
+            Ok(JsValue::from(count.transpose()?.unwrap_or_default()))
+        })
+    }
+
+    /// Calls `changed` with the records that a query asks for, now and whenever they change; names it for
+    /// [`unsubscribe`](Self::unsubscribe). `failed` is called instead if it cannot be done.
+    #[must_use]
+    pub fn subscribe(&self, table: &str, query: &JsValue, changed: Function, failed: Function) -> u32 {
+        let query = options::query(query);
+        let this = Rc::clone(&self.instance);
+        let subscriber = this.subscribe(changed);
+        let table: Id = table.into();
+        spawn_local(async move {
+            let begun = match query {
+                Ok(query) => Rc::clone(&this).begin(subscriber, table, query).await,
+                Err(error) => Err(error),
+            };
+            if let Err(error) = begun {
+                this.unsubscribe(subscriber);
+                // Its own errors are the facade's affair.
+                let _ = failed.call1(&JsValue::UNDEFINED, &thrown(&error));
+            }
+        });
+        subscriber
+    }
+
+    /// Ends what [`subscribe`](Self::subscribe) began. Afterwards nothing of it is called any more.
+    pub fn unsubscribe(&self, subscriber: u32) {
+        self.instance.unsubscribe(subscriber);
+    }
+
+    /// Whether the observer wants to hear which records changed. Naming them costs something.
+    #[wasm_bindgen(js_name = tellChanges)]
+    pub fn tell_changes(&self, wanted: bool) {
+        self.instance.told.wants_changes.set(wanted);
+    }
+
+    /// A pass now; what it did.
+    #[wasm_bindgen(unchecked_return_type = "Promise<unknown>")]
+    pub fn sync(&self) -> Promise {
+        let this = Rc::clone(&self.instance);
+        promise(async move { Ok(to_js(&SyncResult::from(this.sync().await?))) })
+    }
+
+    /// How sync stands: the same object until it stands differently.
+    #[must_use]
+    pub fn state(&self) -> JsValue {
+        self.instance.state()
+    }
+
+    /// The mutations that are not settled, in the order of writing.
+    #[must_use]
+    #[wasm_bindgen(unchecked_return_type = "unknown[]")]
+    pub fn outbox(&self) -> Array {
+        self.instance.mutations()
+    }
+
+    /// Gives a mutation up.
+    #[wasm_bindgen(unchecked_return_type = "Promise<undefined>")]
+    pub fn discard(&self, mutation: &str) -> Promise {
+        self.decide(Command::Discard { mutation: mutation.into() })
+    }
+
+    /// Sends a parked mutation again.
+    #[wasm_bindgen(unchecked_return_type = "Promise<undefined>")]
+    pub fn retry(&self, mutation: &str) -> Promise {
+        self.decide(Command::Retry { mutation: mutation.into() })
+    }
+
+    /// Everything that is stored, as text: equal text, equal state.
+    #[wasm_bindgen(unchecked_return_type = "Promise<string>")]
+    pub fn fold(&self) -> Promise {
+        let this = Rc::clone(&self.instance);
+        promise(async move { Ok(this.fold().await?.into()) })
+    }
+
+    /// What a service worker does on a sync event; what it left undelivered.
+    #[wasm_bindgen(unchecked_return_type = "Promise<unknown>")]
+    pub fn deliver(&self) -> Promise {
+        let this = Rc::clone(&self.instance);
+        promise(async move { Ok(to_js(&this.deliver().await?)) })
+    }
+
+    /// The Background Sync tag of this database.
+    #[must_use]
+    #[wasm_bindgen(js_name = syncTag)]
+    pub fn sync_tag(&self) -> String {
+        self.instance.sync_tag.clone()
+    }
+
+    /// Ends passes and timers. What is being written is not touched.
+    pub fn stop(&self) {
+        self.instance.stop();
+    }
+
+    /// Closes the database. To be called when everything that was begun has ended.
+    pub fn close(&self) {
+        self.instance.close();
+    }
+}
+
+impl Client {
+    /// Reads from a table: at once if it is in memory.
+    fn read(&self, table: Id, read: impl FnOnce(&Instance) -> Result<JsValue, Error> + 'static) -> Promise {
+        let this = Rc::clone(&self.instance);
+        if this.engine.state().is_loaded(&table) && !this.is_closed() {
+            return match read(&this) {
+                Ok(value) => Promise::resolve(&value),
+                Err(error) => Promise::reject(&thrown(&error)),
+            };
+        }
+        promise(async move {
+            this.load(&table).await?;
+            read(&this)
+        })
+    }
+
+    fn decide(&self, command: Command<crate::body::JsBody>) -> Promise {
+        let this = Rc::clone(&self.instance);
+        promise(async move {
+            this.write(command, Durability::Relaxed).await?;
+            Ok(JsValue::UNDEFINED)
+        })
+    }
+}
