@@ -33,7 +33,8 @@ function serviceWorker(): Plugin {
       if (!wasm || modules.length > 1)
         throw new Error(`The page build should emit one wasm module, not ${modules.length}`)
       const shell = {
-        urls: files.map(file => (file === 'index.html' ? '/' : `/${file}`)),
+        // The page itself comes first: `serve` answers every navigation with it.
+        urls: ['/', ...files.filter(file => file !== 'index.html').map(file => `/${file}`)],
         version: hash.digest('hex').slice(0, 16),
         wasm: `/${wasm}`,
       }
