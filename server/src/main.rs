@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use axum::serve::ListenerExt;
 use clap::Parser;
 use landfall_core::schema::Schema;
 use landfall_server::decisions::port::{Store, Transaction};
@@ -104,6 +105,8 @@ async fn run(arguments: Arguments) -> Result<(), Failure> {
         .await
         .map_err(|error| format!("cannot listen at {}: {error}", arguments.listen))?;
     println!("landfall-server listening on http://{}", listener.local_addr()?);
+    // An answer is small and waited for: it must not be held back to be sent with a next one that never comes.
+    let listener = listener.tap_io(|stream| drop(stream.set_nodelay(true)));
     axum::serve(listener, app(service, arguments.static_files.as_deref()))
         .with_graceful_shutdown(asked_to_stop())
         .await?;

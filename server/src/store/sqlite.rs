@@ -235,16 +235,16 @@ impl Store for SqliteStore {
         let meta = sqlx::query("SELECT * FROM meta").fetch_one(&mut *snapshot).await.map_err(failed)?;
         let position = position_of(&meta)?;
         let after = match query.after {
-            After::Seq(seq) => signed(seq)?,
+            After::Seq(seq) => signed(seq),
             After::Time(time) => {
                 let sql = "SELECT MIN(seq) - 1 FROM records WHERE tenant = ? AND updated_at >= ?";
                 let first: Option<i64> = sqlx::query_scalar(sql)
                     .bind(&query.tenant)
-                    .bind(signed(time)?)
+                    .bind(signed(time))
                     .fetch_one(&mut *snapshot)
                     .await
                     .map_err(failed)?;
-                first.map_or_else(|| signed(position.last_seq), Ok)?
+                first.unwrap_or_else(|| signed(position.last_seq))
             }
         };
         let sql = format!(
@@ -374,12 +374,12 @@ impl Transaction for SqliteTransaction {
         .bind(&record.tenant)
         .bind(&record.table)
         .bind(&record.id)
-        .bind(signed(record.version)?)
-        .bind(signed(record.updated_at)?)
+        .bind(signed(record.version))
+        .bind(signed(record.updated_at))
         .bind(i64::from(record.deleted))
         .bind(record.created_as.as_deref())
         .bind(&record.created_by)
-        .bind(signed(record.seq)?)
+        .bind(signed(record.seq))
         .bind(encoded(&record.data)?);
         self.run(query).await?;
         Ok(())
@@ -409,7 +409,7 @@ impl Transaction for SqliteTransaction {
         .bind(&answer.local_id)
         .bind(answer.result.record_id.as_deref())
         .bind(encoded(&answer.result)?)
-        .bind(signed(answer.at)?);
+        .bind(signed(answer.at));
         self.run(query).await?;
         Ok(())
     }
@@ -432,16 +432,16 @@ impl Transaction for SqliteTransaction {
         .bind(line.status.name())
         .bind(line.code.as_deref())
         .bind(line.error.as_deref())
-        .bind(signed(line.written_at)?)
-        .bind(signed(line.sent_at)?)
-        .bind(signed(line.decided_at)?);
+        .bind(signed(line.written_at))
+        .bind(signed(line.sent_at))
+        .bind(signed(line.decided_at));
         self.run(query).await?;
         Ok(())
     }
 
     async fn purge(&mut self, horizon: u64) -> Result<u64, StoreError> {
         let horizon = horizon.max(self.numbers.position.horizon);
-        let time = signed(horizon)?;
+        let time = signed(horizon);
         let sql = "SELECT MAX(seq) AS seq FROM records WHERE deleted = 1 AND updated_at < ? HAVING MAX(seq) IS NOT NULL";
         if let Some(row) = self.find(sqlx::query(sql).bind(time)).await? {
             let position = &mut self.numbers.position;
@@ -477,10 +477,10 @@ impl Transaction for SqliteTransaction {
     async fn commit(mut self) -> Result<(), StoreError> {
         let Numbers { position, last_id } = self.numbers.clone();
         let query = sqlx::query("UPDATE meta SET horizon = ?, last_seq = ?, purged_seq = ?, last_id = ?")
-            .bind(signed(position.horizon)?)
-            .bind(signed(position.last_seq)?)
-            .bind(signed(position.purged_seq)?)
-            .bind(signed(last_id)?);
+            .bind(signed(position.horizon))
+            .bind(signed(position.last_seq))
+            .bind(signed(position.purged_seq))
+            .bind(signed(last_id));
         self.run(query).await?;
         self.inner.commit().await.map_err(failed)
     }

@@ -28,9 +28,10 @@ pub(super) fn failed(error: sqlx::Error) -> StoreError {
     }
 }
 
-/// SQLite's integers are signed. All of ours stay below 2^53.
-pub(super) fn signed(number: u64) -> Result<i64, StoreError> {
-    i64::try_from(number).map_err(|_| StoreError::Failed(format!("{number} is too large")))
+/// SQLite's integers are signed. Ours stay below 2^53; but a device's clock may say anything, and the largest number is
+/// as good as any beyond it.
+pub(super) fn signed(number: u64) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
 }
 
 pub(super) fn unsigned(row: &SqliteRow, column: &str) -> Result<u64, StoreError> {

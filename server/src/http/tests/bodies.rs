@@ -69,6 +69,21 @@ async fn what_is_not_json() {
 }
 
 #[tokio::test]
+async fn clocks_that_lie() {
+    let server = Server::open().await;
+    let mut body = upload_of("ana", json!([note(1, "x")]));
+    body["sentAt"] = json!(u64::MAX);
+    body["operations"][0]["timestamp"] = json!(u64::MAX);
+    body["operations"][0]["firstSentAt"] = json!(u64::MAX);
+    let answer: UploadAnswer<Value> = server.post("/api/sync/upload", &body).await.json();
+    assert_eq!(answer.results[0].code, None);
+    let mut body = download_of();
+    body["lastSync"] = json!(u64::MAX);
+    let page: Page<Value> = server.post("/api/sync/download", &body).await.json();
+    assert_eq!(page.entities, []);
+}
+
+#[tokio::test]
 async fn content_types() {
     let server = Server::open().await;
     let body = upload_of("ana", json!([])).to_string().into_bytes();
