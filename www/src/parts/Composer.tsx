@@ -10,6 +10,8 @@ export interface ComposerField {
   readonly optional?: boolean
 }
 
+const SHOWN_MS = 60
+
 interface Props {
   /** On the button that opens it: "Add a task". */
   readonly label: string
@@ -56,8 +58,10 @@ export function Composer({ label, submit = 'Add', fields, testId, create, again 
     creating.current = false
     if (!done) return
     setValues({})
-    if (again) first.current?.focus()
-    else setOpen(false)
+    if (!again) return setOpen(false)
+    first.current?.focus()
+    // The new row pushes it down, as soon as the live query has it.
+    setTimeout(() => first.current?.form?.scrollIntoView({ block: 'nearest' }), SHOWN_MS)
   }
 
   const keys = (event: KeyboardEvent) => {

@@ -25,7 +25,9 @@ export function Sheet({ label, className, testId, modal, onClose, children }: Pr
   useEffect(() => {
     if (modal) return
     const keys = (event: KeyboardEvent) => {
-      if (event.key === 'Escape' && !event.defaultPrevented) onClose()
+      // A modal sheet over this one closes first, by the browser's own handling.
+      const covered = document.querySelector('dialog:modal') !== null
+      if (event.key === 'Escape' && !event.defaultPrevented && !covered) onClose()
     }
     addEventListener('keydown', keys)
     return () => removeEventListener('keydown', keys)

@@ -6,6 +6,7 @@ import { useDatabase, useLive } from '../live'
 import { ErrorNote } from '../parts/ErrorNote'
 import type { TableName } from '../schema'
 import { isParked } from './parked'
+import { reasonOf } from './words'
 
 const NOUNS: Readonly<Record<TableName, string>> = {
   projects: 'Project',
@@ -14,13 +15,6 @@ const NOUNS: Readonly<Record<TableName, string>> = {
   tasks: 'Task',
 }
 const VERBS: Readonly<Record<Mutation['operation'], string>> = { create: 'New', update: 'Changed', delete: 'Deleted' }
-const STATES: Readonly<Record<Mutation['state'], string>> = {
-  pending: 'Waiting',
-  sending: 'Sent, no answer yet',
-  conflict: 'Somebody else changed it first',
-  rejected: 'Refused by the server',
-  blocked: 'Waits for another one',
-}
 
 const FIELDS: Readonly<Record<string, string>> = {
   progress_percentage: 'progress',
@@ -35,6 +29,7 @@ export function OutboxRow({ mutation, now }: { mutation: Mutation; now: number }
   const { error, run } = useAction()
   const [sure, setSure] = useState(false)
   const table = mutation.table as TableName
+  const conflict = mutation.state === 'conflict'
   const name = useName(table, mutation)
   const fields = [...Object.keys(mutation.data), ...mutation.unset].map(field => FIELDS[field] ?? field)
 
@@ -49,14 +44,14 @@ export function OutboxRow({ mutation, now }: { mutation: Mutation; now: number }
       <p className="outbox-facts">
         {mutation.operation === 'update' && <span>{fields.join(', ')}</span>}
         <span>{ago(mutation.timestamp, now)}</span>
-        <span>{STATES[mutation.state]}</span>
+        {mutation.state === 'pending' && <span>waiting</span>}
+        {mutation.state === 'sending' && <span>sent, no answer yet</span>}
         {mutation.attempts > 0 && <span>{mutation.attempts === 1 ? '1 try' : `${mutation.attempts} tries`}</span>}
       </p>
-      {mutation.error && (
-        <p className="outbox-error">
-          {mutation.error.message}
-          {mutation.error.field && ` (${FIELDS[mutation.error.field] ?? mutation.error.field})`}
-        </p>
+      {isParked(mutation) ? (
+        <p className="outbox-error">{reasonOf(mutation)}</p>
+      ) : (
+        mutation.error && <p className="outbox-error">{mutation.error.message}</p>
       )}
       {isParked(mutation) && (
         <div className="confirm-actions">
@@ -66,7 +61,7 @@ export function OutboxRow({ mutation, now }: { mutation: Mutation; now: number }
             data-testid="outbox-retry"
             onClick={() => run(() => db.outbox.retry(mutation.id))}
           >
-            Retry
+            {conflict ? 'Use mine' : 'Retry'}
           </button>
           <button
             type="button"
@@ -75,7 +70,7 @@ export function OutboxRow({ mutation, now }: { mutation: Mutation; now: number }
             onBlur={() => setSure(false)}
             onClick={() => (sure ? run(() => db.outbox.discard(mutation.id)) : setSure(true))}
           >
-            {sure ? 'Really discard my change' : 'Discard'}
+            {sure ? 'Really discard my change' : conflict ? 'Keep theirs' : 'Discard'}
           </button>
         </div>
       )}

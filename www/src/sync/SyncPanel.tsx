@@ -140,7 +140,7 @@ function List({ title, count, children }: { title: string; count: number; childr
 
 function told({ pushed, pulled, durationMs, error, rejected }: SyncResult): string {
   if (error) return sentence(new Error(error.message))
-  const took = `${(durationMs / 1000).toFixed(1)} s`
+  const took = durationMs < 1000 ? `${Math.ceil(durationMs)} ms` : `${(durationMs / 1000).toFixed(1)} s`
   const refused = rejected > 0 ? ` ${changes(rejected)} refused.` : ''
   if (pushed === 0 && pulled === 0) return `Nothing new on either side (${took}).${refused}`
   return `Sent ${pushed.toLocaleString()}, received ${pulled.toLocaleString()} in ${took}.${refused}`

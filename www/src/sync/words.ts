@@ -1,4 +1,4 @@
-import type { SyncState } from 'landfall'
+import type { Mutation, SyncState } from 'landfall'
 
 export type Mood = 'new' | 'delivered' | 'waiting' | 'offline' | 'trouble'
 
@@ -15,6 +15,15 @@ export function moodOf(state: SyncState): Mood {
 
 export function changes(count: number): string {
   return count === 1 ? '1 change' : `${count.toLocaleString()} changes`
+}
+
+/** Why a mutation is parked, and what the two ways out would do. */
+export function reasonOf({ state, error }: Mutation): string {
+  if (state === 'conflict') return 'Somebody else changed this first. Yours can go on top of theirs, or theirs stays.'
+  if (state === 'blocked') return 'It builds on another change that needs your decision first.'
+  if (!error) return 'The server did not accept it.'
+  const message = error.message.charAt(0).toUpperCase() + error.message.slice(1)
+  return `The server did not accept it: ${message}`
 }
 
 /** The header's few words. */

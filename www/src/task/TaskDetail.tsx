@@ -10,6 +10,7 @@ import { Icon } from '../parts/Icon'
 import type { Task } from '../schema'
 import { useParked } from '../sync/parked'
 import { SyncMark } from '../sync/SyncMark'
+import { reasonOf } from '../sync/words'
 import { Deletion } from './Deletion'
 import { setStatus } from './edit'
 import { Recovered } from './Recovered'
@@ -190,7 +191,7 @@ export function TaskDetail({ task, onClose, onDecide }: Props) {
         {parked && (
           <div className="decide-note" role="status">
             <p>
-              <strong>This change was not accepted.</strong> {parked.error?.message ?? 'It waits for your decision.'}
+              <strong>A change of this task waits for you.</strong> {reasonOf(parked)}
             </p>
             <button type="button" className="button" onClick={onDecide}>
               Decide
@@ -224,7 +225,7 @@ function Standing({ task }: { task: Task }) {
       <SyncMark record={task} words />
       <span>
         {task._syncStatus === 'synced'
-          ? task._serverUpdatedAt !== null && `The server has it as of ${ago(task._serverUpdatedAt, now)}.`
+          ? task._serverUpdatedAt !== null && `Changed at the server ${ago(task._serverUpdatedAt, now)}.`
           : task._localUpdatedAt !== null && `Changed ${ago(task._localUpdatedAt, now)}; it will be sent.`}
       </span>
     </p>
