@@ -103,16 +103,16 @@ pub(crate) async fn entries_are_read_in_key_order<S: Subject>(subject: &S, name:
 
 pub(crate) async fn an_append_tells_what_lay_before_it<S: Subject>(subject: &S, name: &str) {
     let log = opened(subject, name).await;
-    let a = add(subject, &log, "1").await;
-    let b = add(subject, &log, "2").await;
-    let append = |from| log.append(from, packed(subject, "3", &[]), Durability::Relaxed);
+    let second = add(subject, &log, "2").await;
+    let third = add(subject, &log, "3").await;
+    let append = |from| log.append(from, packed(subject, "4", &[]), Durability::Relaxed);
 
-    let c = append(a).await.unwrap();
-    assert_eq!(c.before, [a, b]);
-    let d = append(c.key).await.unwrap();
-    assert_eq!(d.before, [c.key]);
-    let e = append(d.key + 1).await.unwrap();
-    assert!(e.before.is_empty());
+    let fourth = append(second).await.unwrap();
+    assert_eq!(fourth.before, [second, third]);
+    let fifth = append(fourth.key).await.unwrap();
+    assert_eq!(fifth.before, [fourth.key]);
+    let sixth = append(fifth.key + 1).await.unwrap();
+    assert!(sixth.before.is_empty());
 }
 
 pub(crate) async fn two_connections_append_in_one_order<S: Subject>(subject: &S, name: &str) {

@@ -107,6 +107,7 @@ const refused: readonly {
   {
     what: 'a query by an undeclared index',
     code: 'unknown-index',
+    field: 'index',
     call: `tables.things.query({ index: 'count', equals: 1 })`,
   },
 ]

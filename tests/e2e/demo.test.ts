@@ -15,6 +15,16 @@ async function tabTo(page: Page, selector: string): Promise<void> {
   throw new Error(`80 times Tab do not lead to ${selector}`)
 }
 
+/** Opens every phase and step of a project: what is open at first depends on what is done. */
+async function openAll(page: Page): Promise<void> {
+  for (const toggle of ['phase-toggle', 'step-toggle'])
+    for (;;) {
+      const closed = page.locator(`[data-testid="${toggle}"][aria-expanded="false"]`)
+      if ((await closed.count()) === 0) break
+      await closed.first().click()
+    }
+}
+
 async function assertFits(page: Page): Promise<void> {
   const [content, screen] = await page.evaluate(() => [document.documentElement.scrollWidth, innerWidth] as const)
   assert.ok(content <= screen, `the page is ${content} px wide on a screen of ${screen} px`)
@@ -26,7 +36,8 @@ test('on a phone, a technician works offline by touch, sees that it is safe, and
   const page = await installApp(world)
   await assertFits(page)
   await page.getByTestId('project-row').first().getByRole('link').click()
-  await page.getByTestId('project-title').waitFor()
+  await page.getByTestId('phase').first().waitFor()
+  await openAll(page)
   await assertFits(page)
 
   await browser.context.setOffline(true)
@@ -58,6 +69,8 @@ test('on a phone, a technician works offline by touch, sees that it is safe, and
   await row(gone).waitFor({ state: 'detached' })
 
   await page.reload()
+  await page.getByTestId('phase').first().waitFor()
+  await openAll(page)
   await row(edited).getByText('Renamed without a network').waitFor()
   await page.getByTestId('task-row').filter({ hasText: 'Written on the roof' }).waitFor()
   assert.equal(await row(gone).count(), 0)
@@ -97,7 +110,8 @@ test('with the keyboard alone: choose a project, complete a task, change another
   await page.keyboard.press('Space')
   await page.locator(`[data-testid="task-row"][data-id="${id}"][data-status="completed"]`).waitFor()
 
-  await tabTo(page, '[data-testid="task-open"]')
+  // The next row's, past that of the task that was completed.
+  await tabTo(page, `[data-testid="task-row"]:not([data-id="${id}"]) [data-testid="task-open"]`)
   const other = await page.evaluate(() => document.activeElement?.closest('[data-id]')?.getAttribute('data-id'))
   await page.keyboard.press('Enter')
   await page.getByTestId('task-detail').waitFor()

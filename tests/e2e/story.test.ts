@@ -44,6 +44,7 @@ test('what was written offline reaches the server through the service worker, ex
     assert.ok(holding.some(line => line.includes(record.id)))
 
   // In the stores when old entries are gone and every segment has been rewritten, which writing on brings about.
+  assert.ok(holdsTemporaryIds(await readStores(again)), 'until then, old entries hold them')
   const [busy] = story.edited
   assert.ok(busy)
   await until(

@@ -45,7 +45,7 @@ async fn a_lease_has_one_holder() {
     assert!(WebLease::new(&unused("lease")).try_acquire().await.is_some());
 
     let waiting = Box::pin(two.acquire());
-    let Either::Right((_, waiting)) = select(waiting, TimeoutFuture::new(50)).await else {
+    let Either::Right(((), waiting)) = select(waiting, TimeoutFuture::new(50)).await else {
         panic!("two holders");
     };
     drop(held);
@@ -71,7 +71,7 @@ async fn a_waiter_that_gave_up_holds_nothing() {
     let held = one.try_acquire().await.unwrap();
     let waiting = Box::pin(two.acquire());
     // It gives up while its request is queued.
-    let Either::Right((_, waiting)) = select(waiting, TimeoutFuture::new(20)).await else {
+    let Either::Right(((), waiting)) = select(waiting, TimeoutFuture::new(20)).await else {
         panic!("two holders")
     };
     drop(waiting);

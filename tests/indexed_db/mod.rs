@@ -8,7 +8,7 @@ use indexed_db_futures::prelude::*;
 use js_sys::Function;
 use landfall::body::JsBody;
 use landfall::log::IdbLog;
-use landfall_core::ports::{Durability, Log, Packed, StoreError};
+use landfall_core::ports::{Durability, Log, Packed, SegmentKey, StoreError, Swap};
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_test::wasm_bindgen_test;
 
@@ -164,6 +164,37 @@ async fn a_full_store_is_told_apart_however_it_shows() {
         assert_eq!(appended, Err(StoreError::Quota), "{what}");
     }
     assert_eq!(log.read(0).await.unwrap().len(), 1);
+}
+
+#[wasm_bindgen_test]
+async fn a_swap_that_fails_half_way_changes_nothing() {
+    let log = opened(&unused("half-way")).await;
+    let last = log.append(1, entry(), Durability::Relaxed).await.unwrap().key;
+    let segment = |number| SegmentKey { keyspace: "t".into(), number };
+    let swap = |generation, number, through| Swap {
+        generation,
+        manifest: generation.to_string(),
+        put: vec![(segment(number), entry()), (segment(number + 1), entry())],
+        delete: vec![],
+        delete_log_through: Some(through),
+    };
+    assert!(log.swap(swap(1, 1, 1)).await.unwrap());
+    // The first of two segments cannot be written: no room for it, as far as the store's requests go.
+    let undo = sabotage(
+        "const { put } = IDBObjectStore.prototype
+         IDBObjectStore.prototype.put = function (value, key) {
+           return Array.isArray(key) && key[1] === 3 ? this.add(value, ['t', 1]) : put.call(this, value, key)
+         }
+         return () => { IDBObjectStore.prototype.put = put }",
+    );
+    let swapped = log.swap(swap(2, 3, last)).await;
+    undo.call0(&JsValue::NULL).unwrap();
+    assert_ne!(swapped, Ok(true));
+    let seen = log.load(&["t".into()]).await.unwrap();
+    assert_eq!(seen.manifest.as_deref(), Some("1"));
+    assert_eq!(seen.segments.iter().map(|(key, _)| key.number).collect::<Vec<_>>(), [1, 2]);
+    assert_eq!(seen.entries.iter().map(|entry| entry.key).collect::<Vec<_>>(), [last]);
+    assert!(log.swap(swap(2, 3, last)).await.unwrap());
 }
 
 #[wasm_bindgen_test]

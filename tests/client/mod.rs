@@ -1,0 +1,10 @@
+//! The client over real IndexedDB, with no server. Included by one test crate for each kind of context.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
+mod app;
+mod contexts;
+mod reading;
+mod refusals;
+mod upkeep;
+mod writing;

@@ -1,0 +1,101 @@
+//! Writing, and what is there afterwards.
+
+use js_sys::{Array, Object};
+use wasm_bindgen::prelude::*;
+use wasm_bindgen_test::wasm_bindgen_test;
+
+use super::app::{App, done, field, js, json, refused, text, unused};
+
+#[wasm_bindgen_test]
+async fn a_record_is_created_read_changed_and_deleted() {
+    let app = App::open(&unused()).await;
+    let made = app.created("things", "{ name: 'hammer', count: 2, extra: { a: [1, null] } }").await;
+    let id = text(&made, "id");
+    assert!(id.starts_with("temp_") && id.ends_with("_things"), "{id}");
+    assert_eq!(text(&made, "_syncStatus"), "pending_upload");
+    assert!(
+        Object::is_frozen(made.unchecked_ref()) && Object::is_frozen(field(&made, "extra").unchecked_ref())
+    );
+
+    let read = done(app.client.get("things", &id)).await;
+    assert!(read == made, "a record is one object for everybody");
+
+    let changed = done(app.update("things", &id, "{ name: 'mallet', count: undefined, extra: null }")).await;
+    assert_eq!(text(&changed, "name"), "mallet");
+    assert!(field(&changed, "count").is_undefined() && field(&changed, "extra").is_null());
+    assert_eq!(json(&field(&made, "count")), "2", "what was handed out stays as it was");
+
+    done(app.delete("things", &id)).await;
+    assert!(done(app.client.get("things", &id)).await.is_undefined());
+    assert_eq!(app.query("things", "{}").await.length(), 0);
+}
+
+#[wasm_bindgen_test]
+async fn what_the_app_does_to_its_object_after_the_call_is_not_stored() {
+    let app = App::open(&unused()).await;
+    let fields = js("{ name: 'before', extra: { list: [1] } }");
+    let created = app.client.create("things".into(), &Array::of1(&fields), true, &js("{}").unchecked_into());
+    js_sys::Function::new_with_args("fields", "fields.name = 'after'; fields.extra.list.push(2)")
+        .call1(&JsValue::NULL, &fields)
+        .unwrap();
+    let made = done(created).await.unchecked_into::<Array>().get(0);
+    assert_eq!(text(&made, "name"), "before");
+    assert_eq!(json(&field(&made, "extra")), r#"{"list":[1]}"#);
+}
+
+#[wasm_bindgen_test]
+async fn many_records_are_one_commit_all_or_none() {
+    let app = App::open(&unused()).await;
+    let list = "Array.from({ length: 1000 }, (_, n) => ({ name: `n${n}` }))";
+    let made: Array = done(app.create_many("things", list)).await.unchecked_into();
+    assert_eq!(made.length(), 1_000);
+    assert_eq!(text(&made.get(999), "name"), "n999");
+    let error = refused(app.create_many("things", "[{ name: 'good' }, { name: 5 }]")).await;
+    assert_eq!(text(&error, "code"), "invalid-value");
+    assert_eq!(app.names("{ index: 'name', equals: 'good' }").await, [""; 0]);
+    assert_eq!(done(app.client.count("things", &js("{}"))).await, 1_000);
+}
+
+#[wasm_bindgen_test]
+async fn what_is_stored_is_there_again_under_whatever_durability() {
+    let name = unused();
+    let app = App::open(&name).await;
+    let strict = js("{ durability: 'strict', priority: 'critical' }");
+    let created = app.client.create(
+        "things".into(),
+        &Array::of1(&js("{ name: 'kept' }")),
+        true,
+        &strict.unchecked_into(),
+    );
+    done(created).await;
+    let [mutation] = &app.client.outbox().to_vec()[..] else { panic!("one mutation is expected") };
+    assert_eq!(text(mutation, "priority"), "critical");
+    let (fold, before) = (app.fold().await, app.names("{}").await);
+    let app = app.reopened(&name).await;
+    assert_eq!(app.names("{}").await, before);
+    assert_eq!(app.fold().await, fold);
+}
+
+#[wasm_bindgen_test]
+async fn the_outbox_tells_what_is_to_be_sent_and_gives_it_up() {
+    let app = App::open(&unused()).await;
+    let folder = text(&app.created("folders", "{ name: 'f' }").await, "id");
+    app.created("things", &format!("{{ name: 't', folder_id: '{folder}' }}")).await;
+    let [first, second] = &app.client.outbox().to_vec()[..] else { panic!("two mutations are expected") };
+    assert_eq!(text(first, "table"), "folders");
+    assert_eq!(text(first, "operation"), "create");
+    assert_eq!(text(first, "state"), "pending");
+    assert_eq!(text(first, "recordId"), folder);
+    assert_eq!(text(first, "principal"), "u7/ü:1");
+    assert_eq!(json(&field(first, "data")), r#"{"name":"f"}"#);
+    assert_eq!(json(&field(second, "dependencies")), format!("[\"{}\"]", text(first, "id")));
+    assert!(field(first, "error").is_null() && Object::is_frozen(first.unchecked_ref()));
+
+    assert_eq!(text(&refused(app.client.discard(&text(first, "id"))).await, "code"), "mutation-in-use");
+    assert_eq!(text(&refused(app.client.retry(&text(first, "id"))).await, "code"), "mutation-not-parked");
+    assert_eq!(text(&refused(app.client.discard("none")).await, "code"), "mutation-not-found");
+    done(app.client.discard(&text(second, "id"))).await;
+    done(app.client.discard(&text(first, "id"))).await;
+    assert_eq!(app.client.outbox().length(), 0);
+    assert_eq!(app.query("folders", "{}").await.length(), 0);
+}

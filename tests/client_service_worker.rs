@@ -1,0 +1,7 @@
+//! The client in a service worker.
+
+#![cfg(target_arch = "wasm32")]
+
+mod client;
+
+wasm_bindgen_test::wasm_bindgen_test_configure!(run_in_service_worker);

@@ -1,0 +1,7 @@
+//! The client in a dedicated worker.
+
+#![cfg(target_arch = "wasm32")]
+
+mod client;
+
+wasm_bindgen_test::wasm_bindgen_test_configure!(run_in_dedicated_worker);
