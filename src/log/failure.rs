@@ -60,21 +60,3 @@ pub(super) async fn commit(transaction: Transaction<'_>) -> Result<(), Failure> 
         known => Err(known),
     }
 }
-
-#[cfg(all(test, target_arch = "wasm32"))]
-mod tests {
-    use super::*;
-    use wasm_bindgen_test::wasm_bindgen_test;
-
-    fn failure(name: &str) -> Failure {
-        let exception = DomException::new_with_message_and_name("why", name).expect("a DOMException");
-        Failure::of(Error::DomException(exception.into()))
-    }
-
-    #[wasm_bindgen_test]
-    fn a_full_store_and_a_taken_key_are_told_apart_from_a_lost_connection() {
-        assert_eq!(failure("QuotaExceededError"), Failure::Quota);
-        assert_eq!(failure("ConstraintError"), Failure::Taken);
-        assert_eq!(failure("UnknownError"), Failure::Lost("UnknownError: why".into()));
-    }
-}

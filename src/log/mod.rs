@@ -10,28 +10,21 @@
 
 mod connection;
 mod failure;
+mod transactions;
 
-use indexed_db_futures::KeyRange;
+use std::cell::Cell;
+
 use indexed_db_futures::database::Database;
-use indexed_db_futures::error::Error;
-use indexed_db_futures::prelude::*;
-use indexed_db_futures::transaction::{TransactionDurability, TransactionMode, TransactionOptions};
-use js_sys::{Array, JsString};
-use landfall_core::ports::{
-    Appended, Durability, Log, Packed, SegmentKey, Snapshot, StoreError, Stored, Swap,
-};
-use wasm_bindgen::prelude::*;
+use landfall_core::ports::{Appended, Durability, Log, Packed, Snapshot, StoreError, Stored, Swap};
 
 use self::connection::Connection;
-use self::failure::{Failure, commit};
-use crate::body::{JsBody, number, pack, unpack};
+use self::failure::Failure;
+use self::transactions::{key_of, packed};
+use crate::body::JsBody;
 
 const LOG: &str = "log";
 const SEGMENTS: &str = "segments";
 const MANIFEST: &str = "manifest";
-
-/// Where the current manifest lies. Generations begin with 1.
-const CURRENT_MANIFEST: f64 = 0.0;
 
 /// How often one call may open the database anew.
 const REOPENS_MAX: u32 = 2;
@@ -39,6 +32,8 @@ const REOPENS_MAX: u32 = 2;
 /// One database's log. Other contexts may have it open too.
 pub struct IdbLog {
     connection: Connection,
+    /// What [`transactions::fails_whole`] found. It is a property of the browser: asked once.
+    fails_whole: Cell<Option<bool>>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -51,12 +46,21 @@ impl IdbLog {
     /// The log of the IndexedDB database of this name. Nothing is opened yet.
     #[must_use]
     pub fn new(name: impl Into<String>) -> Self {
-        Self { connection: Connection::new(name.into()) }
+        Self { connection: Connection::new(name.into()), fails_whole: Cell::new(None) }
     }
 
     /// Closes the connection. What is called afterwards is refused until [`Log::open`] is called again.
     pub fn close(&self) {
         self.connection.close();
+    }
+
+    async fn fails_whole(&self) -> Result<bool, StoreError> {
+        if let Some(known) = self.fails_whole.get() {
+            return Ok(known);
+        }
+        let found = self.transact(Access::Write, transactions::fails_whole).await?;
+        self.fails_whole.set(Some(found));
+        Ok(found)
     }
 
     /// Runs a transaction, on a new connection if this one turns out to be closed. A write is tried again only if
@@ -100,11 +104,11 @@ impl Log<JsBody> for IdbLog {
     }
 
     async fn load(&self, keyspaces: &[String]) -> Result<Snapshot<JsBody>, StoreError> {
-        self.transact(Access::Read, async |database| load(database, keyspaces).await).await
+        self.transact(Access::Read, async |database| transactions::load(database, keyspaces).await).await
     }
 
     async fn read(&self, from: u64) -> Result<Vec<Stored<JsBody>>, StoreError> {
-        self.transact(Access::Read, async |database| read(database, from).await).await
+        self.transact(Access::Read, async |database| transactions::read(database, from).await).await
     }
 
     async fn append(
@@ -114,193 +118,23 @@ impl Log<JsBody> for IdbLog {
         durability: Durability,
     ) -> Result<Appended, StoreError> {
         let text = packed(&entry);
-        self.transact(Access::Write, async |database| append(database, from, &text, durability).await).await
+        self.transact(Access::Write, async |database| {
+            transactions::append(database, from, &text, durability).await
+        })
+        .await
     }
 
     async fn swap(&self, swap: Swap<JsBody>) -> Result<bool, StoreError> {
         let put: Vec<_> = swap.put.iter().map(|(key, segment)| (key_of(key), packed(segment))).collect();
-        self.transact(Access::Write, async |database| match replace(database, &swap, &put).await {
-            Ok(()) => Ok(true),
-            // Only a generation is ever added under a key of our choice.
-            Err(Failure::Taken) => Ok(false),
-            Err(failure) => Err(failure),
+        let fails_whole = self.fails_whole().await?;
+        self.transact(Access::Write, async |database| {
+            match transactions::swap(database, &swap, &put, fails_whole).await {
+                Ok(()) => Ok(true),
+                // Only a generation is ever added under a key of our choice.
+                Err(Failure::Taken) => Ok(false),
+                Err(failure) => Err(failure),
+            }
         })
         .await
     }
-}
-
-async fn load(database: &Database, keyspaces: &[String]) -> Result<Snapshot<JsBody>, Failure> {
-    let issue = || -> Result<_, Error> {
-        let transaction = database.transaction([LOG, SEGMENTS, MANIFEST]).build()?;
-        let manifest =
-            transaction.object_store(MANIFEST)?.get::<String, _, _>(CURRENT_MANIFEST).primitive()?;
-        let store = transaction.object_store(SEGMENTS)?;
-        let segments = keyspaces
-            .iter()
-            .map(|keyspace| -> Result<_, Error> {
-                let keys =
-                    store.get_all_keys::<JsValue>().with_query::<JsValue, _>(run_of(keyspace)).primitive()?;
-                let values =
-                    store.get_all::<JsValue>().with_query::<JsValue, _>(run_of(keyspace)).primitive()?;
-                Ok((keyspace, keys, values))
-            })
-            .collect::<Result<Vec<_>, _>>()?;
-        drop(store);
-        let store = transaction.object_store(LOG)?;
-        let keys = store.get_all_keys::<f64>().primitive()?;
-        let values = store.get_all::<JsValue>().primitive()?;
-        drop(store);
-        Ok((transaction, manifest, segments, keys, values))
-    };
-    let (transaction, manifest, runs, keys, values) = issue().map_err(Failure::not_begun)?;
-    commit(transaction).await?;
-
-    let mut segments = Vec::new();
-    for (keyspace, keys, values) in runs {
-        for (key, value) in keys.await.map_err(Failure::of)?.zip(values.await.map_err(Failure::of)?) {
-            let key = Array::from(&key.map_err(Failure::of)?).get(1).as_f64().unwrap_or_default();
-            let key = SegmentKey { keyspace: keyspace.clone(), number: integer(key) };
-            let segment = unpacked(&value.map_err(Failure::of)?, || {
-                format!("segment {} of {keyspace} is damaged", key.number)
-            })?;
-            segments.push((key, segment));
-        }
-    }
-    Ok(Snapshot {
-        manifest: manifest.await.map_err(Failure::of)?,
-        segments,
-        entries: stored(keys.await.map_err(Failure::of)?, values.await.map_err(Failure::of)?)?,
-    })
-}
-
-async fn read(database: &Database, from: u64) -> Result<Vec<Stored<JsBody>>, Failure> {
-    let issue = || -> Result<_, Error> {
-        let transaction = database.transaction(LOG).build()?;
-        let store = transaction.object_store(LOG)?;
-        let keys = store.get_all_keys::<f64>().with_query::<f64, _>(number(from)..).primitive()?;
-        let values = store.get_all::<JsValue>().with_query::<f64, _>(number(from)..).primitive()?;
-        drop(store);
-        Ok((transaction, keys, values))
-    };
-    let (transaction, keys, values) = issue().map_err(Failure::not_begun)?;
-    commit(transaction).await?;
-    stored(keys.await.map_err(Failure::of)?, values.await.map_err(Failure::of)?)
-}
-
-async fn append(
-    database: &Database,
-    from: u64,
-    text: &JsString,
-    durability: Durability,
-) -> Result<Appended, Failure> {
-    let issue = || -> Result<_, Error> {
-        let transaction = database
-            .transaction(LOG)
-            .with_mode(TransactionMode::Readwrite)
-            .with_options(options(durability))
-            .build()?;
-        let store = transaction.object_store(LOG)?;
-        let before = store.get_all_keys::<f64>().with_query::<f64, _>(number(from)..).primitive()?;
-        let key = store.add(text).with_key_type::<f64>().primitive()?;
-        drop(store);
-        Ok((transaction, before, key))
-    };
-    let (transaction, before, key) = issue().map_err(Failure::not_begun)?;
-    commit(transaction).await?;
-    Ok(Appended {
-        key: integer(key.await.map_err(Failure::of)?),
-        before: before
-            .await
-            .map_err(Failure::of)?
-            .map(|key| key.map(integer).map_err(Failure::of))
-            .collect::<Result<_, _>>()?,
-    })
-}
-
-async fn replace(
-    database: &Database,
-    swap: &Swap<JsBody>,
-    put: &[(JsValue, JsString)],
-) -> Result<(), Failure> {
-    let issue = || -> Result<_, Error> {
-        let transaction = database
-            .transaction([LOG, SEGMENTS, MANIFEST])
-            .with_mode(TransactionMode::Readwrite)
-            .with_options(options(Durability::Strict))
-            .build()?;
-        let manifest = transaction.object_store(MANIFEST)?;
-        // The fence. Where the generation is there already this request fails, and the transaction with it.
-        manifest.add(JsValue::NULL).with_key(number(swap.generation)).without_key_type().primitive()?;
-        manifest.put(swap.manifest.as_str()).with_key(CURRENT_MANIFEST).without_key_type().primitive()?;
-        drop(manifest);
-        let segments = transaction.object_store(SEGMENTS)?;
-        for (key, text) in put {
-            segments.put(text).with_key(key).without_key_type().primitive()?;
-        }
-        for key in &swap.delete {
-            segments.delete::<JsValue, _>(key_of(key)).primitive()?;
-        }
-        drop(segments);
-        if let Some(through) = swap.delete_log_through {
-            let through = KeyRange::UpperBound(number(through), false);
-            transaction.object_store(LOG)?.delete::<f64, _>(through).primitive()?;
-        }
-        Ok(transaction)
-    };
-    let transaction = issue().map_err(Failure::not_begun)?;
-    commit(transaction).await
-}
-
-fn options(durability: Durability) -> TransactionOptions {
-    TransactionOptions::new().with_durability(match durability {
-        Durability::Relaxed => TransactionDurability::Relaxed,
-        Durability::Strict => TransactionDurability::Strict,
-    })
-}
-
-fn stored(
-    keys: impl Iterator<Item = Result<f64, Error>>,
-    values: impl Iterator<Item = Result<JsValue, Error>>,
-) -> Result<Vec<Stored<JsBody>>, Failure> {
-    keys.zip(values)
-        .map(|(key, value)| {
-            let key = integer(key.map_err(Failure::of)?);
-            let packed = unpacked(&value.map_err(Failure::of)?, || format!("entry {key} is damaged"))?;
-            Ok(Stored { key, packed })
-        })
-        .collect()
-}
-
-fn packed(packed: &Packed<JsBody>) -> JsString {
-    pack(&packed.head, &packed.bodies.iter().map(AsRef::<JsValue>::as_ref).collect())
-}
-
-/// The bodies' text stays in JavaScript: only the head is copied over here.
-fn unpacked(text: &JsValue, what: impl Fn() -> String) -> Result<Packed<JsBody>, Failure> {
-    let parts = unpack(text).map_err(|_| Failure::Damaged(what()))?;
-    Ok(Packed {
-        head: parts.get(0).as_string().ok_or_else(|| Failure::Damaged(what()))?,
-        bodies: Array::from(&parts.get(1)).iter().map(JsBody::parsed).collect(),
-    })
-}
-
-fn key_of(key: &SegmentKey) -> JsValue {
-    Array::of2(&key.keyspace.as_str().into(), &number(key.number).into()).into()
-}
-
-/// All segments of a keyspace: IndexedDB sorts every array after every number.
-fn run_of(keyspace: &str) -> KeyRange<JsValue> {
-    let keyspace = JsValue::from(keyspace);
-    let (first, last) = (Array::of1(&keyspace), Array::of2(&keyspace, &Array::new()));
-    KeyRange::Bound(first.into(), false, last.into(), false)
-}
-
-/// A key that IndexedDB's generator gave: whole, and no more than 2^53.
-#[expect(
-    clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
-    reason = "it is whole, and no more than 2^53"
-)]
-fn integer(key: f64) -> u64 {
-    key as u64
 }
