@@ -133,7 +133,7 @@ class OpenDatabase<S extends SchemaDocument> implements Database<S> {
   }
 
   sync(): Promise<SyncResult> {
-    if (this.#hasRemote) return this.#session.call(client => client.sync())
+    if (this.#hasRemote) return this.#session.pass(client => client.sync())
     return Promise.reject(
       landfallError('no-remote', 'there is no server to sync with: open the database with `remote: { url }`'),
     )

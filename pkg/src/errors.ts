@@ -26,11 +26,11 @@ export class LandfallError extends Error {
   /** Kebab-case and stable. */
   readonly code: ErrorCode
   /** The field or the part of the argument at fault, as a path: `title`, `time_logs[2].start`, `range.gt`. */
-  readonly field?: string
+  declare readonly field?: string
   /** Whether the same call may succeed later without a change to it. */
   readonly retryable: boolean
   /** The least time to wait before that, in milliseconds. */
-  readonly retryAfterMs?: number
+  declare readonly retryAfterMs?: number
 
   constructor(code: ErrorCode, message: string, options: LandfallErrorOptions = {}) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause })

@@ -10,8 +10,10 @@ export class Session {
   readonly #engine: Engine
   readonly #client: Client
   readonly #underWay = new Set<(error: LandfallError) => void>()
+  /** Of these, the calls that wait for the network: nobody who closes waits for them. */
+  readonly #passes = new Set<(error: LandfallError) => void>()
   readonly #forget: () => void
-  #idle: (() => void) | undefined
+  #ended = () => {}
   #closing: Promise<void> | undefined
 
   constructor(engine: Engine, client: Client) {
@@ -20,6 +22,8 @@ export class Session {
     this.#forget = engine.onDeath(death => {
       for (const reject of this.#underWay) reject(death)
       this.#underWay.clear()
+      this.#passes.clear()
+      this.#ended()
     })
   }
 
@@ -42,41 +46,64 @@ export class Session {
 
   /** A call that answers with a promise. It never throws. */
   call<T>(call: (client: Client) => Promise<unknown>): Promise<T> {
+    return this.#track(call)
+  }
+
+  /** A call that waits for the network. Closing ends it. */
+  pass<T>(call: (client: Client) => Promise<unknown>): Promise<T> {
+    return this.#track(call, this.#passes)
+  }
+
+  #track<T>(call: (client: Client) => Promise<unknown>, also?: Set<(error: LandfallError) => void>): Promise<T> {
     return new Promise((resolve, reject) => {
       const promise = this.now(call)
       this.#underWay.add(reject)
+      also?.add(reject)
+      const end = () => {
+        this.#underWay.delete(reject)
+        also?.delete(reject)
+        this.#ended()
+      }
       promise.then(
         value => {
-          this.#ended(reject)
+          end()
           resolve(value as T)
         },
         (thrown: unknown) => {
-          this.#ended(reject)
+          end()
           reject(fromEngine(this.#engine.examine(thrown)))
         },
       )
     })
   }
 
-  #ended(reject: (error: LandfallError) => void): void {
-    this.#underWay.delete(reject)
-    if (this.#underWay.size === 0) this.#idle?.()
-  }
-
-  /** Ends passes, waits for writes that were begun, and closes. A second call waits for the first. */
+  /** Ends passes, waits for what else was begun, and closes. A second call waits for the first. */
   close(): Promise<void> {
     this.#closing ??= this.#close()
     return this.#closing
   }
 
   async #close(): Promise<void> {
-    if (this.#engine.death === undefined) {
-      this.#client.stop()
-      if (this.#underWay.size > 0) await new Promise<void>(resolve => (this.#idle = resolve))
-      if (this.#engine.death === undefined) {
-        this.#client.close()
-        this.#client.free()
-      }
+    const alive = () => this.#engine.death === undefined
+    const until = (holds: () => boolean) =>
+      new Promise<void>(resolve => {
+        this.#ended = () => {
+          if (holds() || !alive()) resolve()
+        }
+        this.#ended()
+      })
+    if (alive()) {
+      // Writes first: a pass may be committing them together with its own.
+      this.#client.windDown()
+      await until(() => this.#underWay.size === this.#passes.size)
+    }
+    if (alive()) {
+      this.#client.interrupt()
+      await until(() => this.#underWay.size === 0)
+    }
+    if (alive()) {
+      this.#client.close()
+      this.#client.free()
     }
     this.#forget()
   }

@@ -64,9 +64,7 @@ impl Instance {
         command: Command<JsBody>,
         durability: Durability,
     ) -> Result<Done, Error> {
-        if self.is_closed() {
-            return Err(Error::Closed);
-        }
+        self.check_open()?;
         let written = self.engine.submit(command, durability);
         if !self.has_remote {
             return written.await;
@@ -110,9 +108,7 @@ impl Instance {
 
     /// Brings a table into memory, if it is not there yet.
     pub(super) async fn load(&self, table: &Id) -> Result<(), Error> {
-        if self.is_closed() {
-            return Err(Error::Closed);
-        }
+        self.check_open()?;
         check::table(self.engine.schema(), table)?;
         self.engine.load_tables(std::slice::from_ref(table)).await
     }

@@ -51,6 +51,8 @@ pub(super) struct Instance {
     woken: Cell<bool>,
     behind: Cell<bool>,
     catching_up: Cell<bool>,
+    /// Nothing new begins by itself.
+    ending: Cell<bool>,
     closed: Cell<bool>,
     /// What ends with the instance, however long it would still take.
     interruptible: RefCell<Vec<AbortHandle>>,
@@ -112,6 +114,7 @@ impl Instance {
             woken: Cell::default(),
             behind: Cell::default(),
             catching_up: Cell::default(),
+            ending: Cell::default(),
             closed: Cell::default(),
             interruptible: RefCell::default(),
         });
@@ -140,16 +143,26 @@ impl Instance {
         self.connectivity.replace(Some(watch));
     }
 
-    pub(super) fn is_closed(&self) -> bool {
-        self.closed.get()
+    /// Whether it takes no more calls.
+    pub(super) fn check_open(&self) -> Result<(), Error> {
+        if self.closed.get() { Err(Error::Closed) } else { Ok(()) }
     }
 
-    /// Ends what may take long and what would begin later. What is being written is not touched.
-    pub(super) fn stop(&self) {
-        self.closed.set(true);
+    pub(super) fn is_ending(&self) -> bool {
+        self.ending.get()
+    }
+
+    /// Begins nothing more by itself. What was begun goes on.
+    pub(super) fn wind_down(&self) {
+        self.ending.set(true);
         self.connectivity.take();
         self.schedule.stop();
         self.upkeep.stop();
+    }
+
+    /// Ends passes and compactions, however long they would still take.
+    pub(super) fn interrupt(&self) {
+        self.wind_down();
         for handle in self.interruptible.take() {
             handle.abort();
         }
@@ -157,13 +170,14 @@ impl Instance {
 
     /// Gives the store back.
     pub(super) fn close(&self) {
-        self.stop();
+        self.interrupt();
+        self.closed.set(true);
         self.engine.ports().log.close();
     }
 
     /// Work that ends with the instance.
     pub(super) async fn until_stopped<T>(&self, work: impl Future<Output = T>) -> Result<T, Error> {
-        if self.is_closed() {
+        if self.is_ending() {
             return Err(Error::Closed);
         }
         let (handle, registration) = AbortHandle::new_pair();
@@ -184,7 +198,7 @@ impl Instance {
         let this = Rc::clone(self);
         spawn_local(async move {
             this.woken.set(false);
-            if !this.is_closed() {
+            if !this.closed.get() {
                 this.tell();
                 this.tidy_soon();
             }
@@ -205,12 +219,12 @@ impl Instance {
 
     fn catch_up_soon(self: &Rc<Self>) {
         self.behind.set(true);
-        if self.closed.get() || self.catching_up.replace(true) {
+        if self.is_ending() || self.catching_up.replace(true) {
             return;
         }
         let this = Rc::clone(self);
         spawn_local(async move {
-            while this.behind.replace(false) && !this.is_closed() {
+            while this.behind.replace(false) && !this.is_ending() {
                 // What cannot be read now is read by the next call, which then says why it could not.
                 if this.engine.catch_up().await.is_err() {
                     break;

@@ -215,9 +215,15 @@ impl Client {
         self.instance.sync_tag.clone()
     }
 
-    /// Ends passes and timers. What is being written is not touched.
-    pub fn stop(&self) {
-        self.instance.stop();
+    /// Begins nothing more by itself. Writes that were begun go on.
+    #[wasm_bindgen(js_name = windDown)]
+    pub fn wind_down(&self) {
+        self.instance.wind_down();
+    }
+
+    /// Ends a pass that is under way; `sync` then rejects with `closed`.
+    pub fn interrupt(&self) {
+        self.instance.interrupt();
     }
 
     /// Closes the database. To be called when everything that was begun has ended.
@@ -230,7 +236,7 @@ impl Client {
     /// Reads from a table: at once if it is in memory.
     fn read(&self, table: Id, read: impl FnOnce(&Instance) -> Result<JsValue, Error> + 'static) -> Promise {
         let this = Rc::clone(&self.instance);
-        if this.engine.state().is_loaded(&table) && !this.is_closed() {
+        if this.engine.state().is_loaded(&table) && this.check_open().is_ok() {
             return match read(&this) {
                 Ok(value) => Promise::resolve(&value),
                 Err(error) => Promise::reject(&thrown(&error)),

@@ -94,8 +94,12 @@ impl Instance {
 
     /// Something was written here.
     pub(super) fn push_soon(self: &Rc<Self>) {
+        let at = DeviceClock.now_ms() + WRITE_PAUSE_MS;
+        if self.schedule.due.get().is_some_and(|due| due <= at) {
+            return;
+        }
         // In backoff a write changes nothing: the timer stands already.
-        let waiting = self.engine.status().next_attempt_at.filter(|at| *at > DeviceClock.now_ms());
+        let waiting = self.engine.status().next_attempt_at.filter(|until| *until > at);
         if waiting.is_none() {
             self.pass_after(WRITE_PAUSE_MS);
         }
@@ -112,7 +116,7 @@ impl Instance {
     }
 
     fn set_timer(self: &Rc<Self>) {
-        let may_run = self.has_remote && self.is_self_driven && !self.is_closed();
+        let may_run = self.has_remote && self.is_self_driven && !self.is_ending();
         let Some(next) = self.schedule.next().filter(|_| may_run && !self.schedule.running.get()) else {
             return;
         };
@@ -154,7 +158,7 @@ impl Instance {
 
     /// A pass ended, or another context was at it (`None`): when is the next one?
     pub(super) fn pass_ended(self: &Rc<Self>, report: Option<&Report>) {
-        if self.is_closed() {
+        if self.is_ending() {
             return;
         }
         if self.engine.state().outbox.is_empty() {
@@ -187,7 +191,7 @@ impl Instance {
     /// The worker's event has used the registration up. What it does not deliver gets another one; not at once, or the
     /// browser would begin the next event as soon as this one failed, without end.
     pub(super) fn rearm_later(self: &Rc<Self>) {
-        if self.is_closed() || !self.has_remote {
+        if self.is_ending() || !self.has_remote {
             return;
         }
         let this = Rc::downgrade(self);

@@ -33,7 +33,11 @@ impl Upkeep {
 impl Instance {
     /// Compacts before long, if it is time to.
     pub(super) fn tidy_soon(self: &Rc<Self>) {
-        if self.is_self_driven && self.engine.wants_compaction() && !self.upkeep.is_due.replace(true) {
+        if self.is_self_driven
+            && !self.is_ending()
+            && self.engine.wants_compaction()
+            && !self.upkeep.is_due.replace(true)
+        {
             let spread = u32::try_from(CryptoRandom.bits() % PAUSE_MS_SPREAD).unwrap_or_default();
             self.tidy_after(PAUSE_MS_MIN + spread);
         }
@@ -45,7 +49,7 @@ impl Instance {
             let Some(this) = this.upgrade() else { return };
             spawn_local(async move {
                 let done = this.until_stopped(this.engine.compact()).await;
-                if this.is_closed() {
+                if this.is_ending() {
                     return;
                 }
                 match done {

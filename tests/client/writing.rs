@@ -6,6 +6,10 @@ use wasm_bindgen_test::wasm_bindgen_test;
 
 use super::app::{App, done, field, js, json, refused, text, unused};
 
+fn is_frozen(object: &JsValue) -> bool {
+    Object::is_frozen(object.unchecked_ref::<Object>())
+}
+
 #[wasm_bindgen_test]
 async fn a_record_is_created_read_changed_and_deleted() {
     let app = App::open(&unused()).await;
@@ -14,7 +18,7 @@ async fn a_record_is_created_read_changed_and_deleted() {
     assert!(id.starts_with("temp_") && id.ends_with("_things"), "{id}");
     assert_eq!(text(&made, "_syncStatus"), "pending_upload");
     assert!(
-        Object::is_frozen(made.unchecked_ref()) && Object::is_frozen(field(&made, "extra").unchecked_ref())
+        is_frozen(&made) && is_frozen(&field(&made, "extra"))
     );
 
     let read = done(app.client.get("things", &id)).await;
@@ -89,7 +93,7 @@ async fn the_outbox_tells_what_is_to_be_sent_and_gives_it_up() {
     assert_eq!(text(first, "principal"), "u7/ü:1");
     assert_eq!(json(&field(first, "data")), r#"{"name":"f"}"#);
     assert_eq!(json(&field(second, "dependencies")), format!("[\"{}\"]", text(first, "id")));
-    assert!(field(first, "error").is_null() && Object::is_frozen(first.unchecked_ref()));
+    assert!(field(first, "error").is_null() && is_frozen(first));
 
     assert_eq!(text(&refused(app.client.discard(&text(first, "id"))).await, "code"), "mutation-in-use");
     assert_eq!(text(&refused(app.client.retry(&text(first, "id"))).await, "code"), "mutation-not-parked");

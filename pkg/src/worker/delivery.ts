@@ -21,11 +21,17 @@ export interface Addressee {
 
 /** Reads a tag. `undefined`: it is not one of this database. */
 export function addressee(tag: string, name: string): Addressee | undefined {
-  if (!tag.startsWith(TAG)) return undefined
-  const parts = tag.slice(TAG.length).split(':').map(decodeURIComponent)
-  const [database, tenant, principal] = parts
-  if (parts.length !== 3 || database !== name || tenant === undefined || principal === undefined) return undefined
-  return { tenant, principal }
+  const prefix = `${TAG}${encodeURIComponent(name)}:`
+  if (!tag.startsWith(prefix)) return undefined
+  const parts = /^([^:]+):([^:]+)$/.exec(tag.slice(prefix.length))
+  if (parts === null) return undefined
+  try {
+    const [tenant, principal] = [parts[1] ?? '', parts[2] ?? ''].map(decodeURIComponent) as [string, string]
+    return { tenant, principal }
+  } catch {
+    // Percent signs that encode nothing: somebody else's tag.
+    return undefined
+  }
 }
 
 interface Delivery {
@@ -56,7 +62,7 @@ export async function deliver(
     })
   const session = new Session(engine, client)
   try {
-    const left = await session.call<Delivery>(open => open.deliver())
+    const left = await session.pass<Delivery>(open => open.deliver())
     // Without a sign-in another try would end the same way: the next page that is opened goes on.
     if (left.pending > 0 && left.held === null) {
       const why = left.error === null ? '' : `: ${left.error.message}`

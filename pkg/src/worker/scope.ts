@@ -27,6 +27,7 @@ interface EventsOfWorker {
 export interface WorkerScope {
   readonly location: Location
   readonly caches: CacheStorage
+  readonly registration: { readonly scope: string }
   readonly clients: { claim(): Promise<void> }
   skipWaiting(): Promise<void>
   addEventListener<K extends keyof EventsOfWorker>(kind: K, listener: (event: EventsOfWorker[K]) => void): void

@@ -4,7 +4,10 @@ const PREFIX = 'landfall-shell-'
 
 /** What the app needs to start without a network. */
 export interface ShellOptions {
-  /** Addresses of everything that it loads, the page itself first: `/`. Each must be answered, or nothing is installed. */
+  /**
+   * Addresses of everything that it loads, and of the page itself: the one at the worker's scope (`/`), else the first.
+   * Each must be answered, or nothing is installed.
+   */
   readonly shell: readonly string[]
   /** Names this set of files: another version is another set. */
   readonly version: string
@@ -28,7 +31,8 @@ export class Shell {
     this.#scope = scope
     this.#name = `${PREFIX}${version}`
     this.#urls = [...new Set(shell.map(url => new URL(url, scope.location.href).href))]
-    const [start] = this.#urls
+    const { scope: home } = scope.registration
+    const start = this.#urls.includes(home) ? home : this.#urls[0]
     if (start === undefined) throw new TypeError('serve: `shell` must name at least the page')
     this.#start = start
   }

@@ -1,0 +1,81 @@
+// Compiled, never run: what the schema's types allow and what they refuse.
+import { defineSchema, hasErrorCode, isLandfallError, open, type RecordIn } from '../dist/index.js'
+import { serve } from '../dist/service-worker.js'
+
+const schema = defineSchema({
+  version: 1,
+  tables: {
+    steps: { fields: { name: 'string' } },
+    tasks: {
+      fields: { step_id: 'string', title: 'string', done: 'boolean', hours: 'number?', tags: 'json?' },
+      references: { step_id: { table: 'steps', onDelete: 'cascade' } },
+      indexes: ['step_id', ['title', 'done']],
+      priority: { default: 'low', fields: { done: 'high' } },
+    },
+  },
+})
+
+// @ts-expect-error there is no such type of field
+defineSchema({ version: 1, tables: { a: { fields: { b: 'text' } } } })
+// @ts-expect-error a schema has a version
+defineSchema({ tables: {} })
+
+export async function use(): Promise<void> {
+  const db = await open({ name: 'types', schema, remote: { url: '/api/sync', token: async () => 'token' } })
+  const { steps, tasks } = db.tables
+  const step = await steps.create({ name: 'Dig' })
+  const task = await tasks.create({ step_id: step.id, title: 'Splice', done: false, tags: ['a', { b: null }] })
+  const title: string = task.title
+  const hours: number | null | undefined = task.hours
+  const version: number | null = task._version
+  await tasks.update(task.id, { done: true, hours: undefined }, { priority: 'critical', durability: 'strict' })
+  await tasks.createMany([{ step_id: step.id, title, done: true, hours: hours ?? null }])
+  const rows: readonly RecordIn<typeof schema, 'tasks'>[] = await tasks.query({
+    index: ['title', 'done'],
+    range: { gte: ['a'], lt: ['b', true] },
+    order: 'desc',
+    limit: 5,
+  })
+  const stop: () => void = tasks.subscribe({ index: 'step_id', equals: step.id }, found => found.map(row => row.done))
+  const off: () => void = db.on('conflict', mutation => mutation.recordId)
+  db.on('state', state => state.pending + (version ?? 0) + rows.length)
+  stop()
+  off()
+
+  // @ts-expect-error there is no such table
+  db.tables.projects
+  // @ts-expect-error a required field is left out
+  tasks.create({ title: 'Splice', done: false })
+  // @ts-expect-error a value of another type
+  tasks.create({ step_id: '1', title: 5, done: false })
+  // @ts-expect-error there is no such field
+  tasks.create({ step_id: '1', title: 'Splice', done: false, colour: 'red' })
+  // @ts-expect-error a required field cannot be null
+  tasks.update('1', { title: null })
+  // @ts-expect-error sync metadata is not written
+  tasks.update('1', { _version: 2 })
+  // @ts-expect-error a record is frozen
+  task.title = 'Dig'
+  // @ts-expect-error what is not JSON
+  tasks.update('1', { tags: new Date() })
+  // @ts-expect-error there is no such order
+  tasks.query({ order: 'up' })
+  // @ts-expect-error there is no such event
+  db.on('sync', () => {})
+  // @ts-expect-error there is no such priority
+  tasks.delete('1', { priority: 'urgent' })
+
+  await tasks.delete(task.id).catch((error: unknown) => {
+    if (isLandfallError(error) && error.retryable) return
+    if (hasErrorCode(error, 'record-not-found', 'reference-in-use')) {
+      const code: 'record-not-found' | 'reference-in-use' = error.code
+      throw new Error(code)
+    }
+    // @ts-expect-error there is no such code
+    hasErrorCode(error, 'not-found')
+  })
+}
+
+serve({ name: 'types', schema, remote: { url: '/api/sync' }, shell: ['/'], version: '1', wasm: '/engine.wasm' })
+// @ts-expect-error a classic script cannot find the engine by itself
+serve({ name: 'types', schema, remote: { url: '/api/sync' }, shell: ['/'], version: '1' })
