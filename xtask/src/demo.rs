@@ -10,7 +10,7 @@ use std::process::{Command, ExitCode, Stdio};
 use anyhow::{Context, Result, bail};
 
 use crate::layout;
-use crate::process::Group;
+use crate::process::{Group, wait_if_stopping};
 use crate::progress::{line, say};
 use crate::workshop::{Need, Workshop};
 
@@ -64,6 +64,7 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
         }
     }
     let status = server.wait()?;
+    wait_if_stopping();
     group.end();
     bail!(
         "the server ended by itself ({status}); its reason is above, and `cargo xtask demo --fresh` starts with a new database"

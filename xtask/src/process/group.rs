@@ -103,7 +103,7 @@ fn strays(leader: i32) -> Vec<Pid> {
 
 /// Never returns once a signal has come: the thread that works must not start the next child, or report the end of this
 /// one as a failure, while the signal's thread ends the process.
-pub(super) fn wait_if_stopping() {
+pub(crate) fn wait_if_stopping() {
     while STOPPING.load(Ordering::SeqCst) {
         thread::park();
     }

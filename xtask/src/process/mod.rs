@@ -22,9 +22,7 @@ use anyhow::{Context, Result, bail};
 use crate::layout;
 use crate::progress::{clock, detail, line, say};
 
-use group::wait_if_stopping;
-
-pub(crate) use group::{Group, stop_children_on_signals};
+pub(crate) use group::{Group, stop_children_on_signals, wait_if_stopping};
 use lines::plain;
 
 /// A quiet step says that it is still running this often.

@@ -9,6 +9,7 @@ use anyhow::{Result, bail};
 
 use crate::layout;
 use crate::process::{Step, answer};
+use crate::progress::say;
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Browser {
@@ -93,7 +94,8 @@ fn apt_install(missing: &[&Program]) -> Result<()> {
     let packages: Vec<&str> = missing.iter().map(|program| program.package).collect();
     apt("apt's package lists", &["update"]).advice(by_hand(missing)).run()?;
     let install = [&["install", "-y", "--no-install-recommends"], packages.as_slice()].concat();
-    apt(&format!("apt packages {}", packages.join(" ")), &install).advice(by_hand(missing)).run()?;
+    say(format_args!("Debian's packages of the test browsers: {}", packages.join(" ")));
+    apt("apt packages", &install).advice(by_hand(missing)).run()?;
     Ok(())
 }
 
