@@ -22,6 +22,17 @@ export function sentence(error: unknown): string {
   return error instanceof Error ? error.message : String(error)
 }
 
+const TROUBLES: Readonly<Record<string, string>> = {
+  network: 'The server did not answer.',
+  timeout: 'The server took too long to answer.',
+  'foreign-answer': 'What answered is not the sync server: a sign-in page of this network, perhaps.',
+}
+
+/** What kept a pass from its end. */
+export function trouble({ code, message }: { readonly code: string; readonly message: string }): string {
+  return TROUBLES[code] ?? message.charAt(0).toUpperCase() + message.slice(1)
+}
+
 export interface Action {
   readonly error: unknown
   readonly clear: () => void

@@ -1,3 +1,4 @@
+import { trouble } from '../failure'
 import { keyOf } from '../identity'
 import { useDatabase, useLive, useSyncState } from '../live'
 import { byMaking } from '../order'
@@ -31,7 +32,9 @@ export function Projects({ chosen, heads }: Props) {
         <Heading>Projects</Heading>
         {projects.length > 0 && <span className="figure">{projects.length}</span>}
       </div>
-      {projects.length === 0 && <NoProjects online={state.online} trouble={state.lastError?.message ?? null} />}
+      {projects.length === 0 && (
+        <NoProjects online={state.online} failed={state.lastError && trouble(state.lastError)} />
+      )}
       <ul className="projects">
         {[...projects].sort(byMaking).map(project => (
           <ProjectRow key={keyOf(project.id)} project={project} chosen={project.id === chosen} />
@@ -74,15 +77,17 @@ function ProjectRow({ project, chosen }: { project: Project; chosen: boolean }) 
   )
 }
 
-function NoProjects({ online, trouble }: { online: boolean; trouble: string | null }) {
+function NoProjects({ online, failed }: { online: boolean; failed: string | null }) {
   return (
     <div className="empty" data-testid="empty-projects">
       <Icon name="sites" size={36} />
       <h3>No projects on this device yet</h3>
       <p>
-        {online
-          ? (trouble ?? 'A project holds phases, a phase holds steps, a step holds tasks. Add the first one.')
-          : 'They come the first time that this device is online. You can already add one: it is sent then.'}
+        {!online
+          ? 'They come the first time that this device is online. You can already add one: it is sent then.'
+          : failed
+            ? `They could not be fetched yet, and it is tried again. ${failed}`
+            : 'A project holds phases, a phase holds steps, a step holds tasks. Add the first one.'}
       </p>
     </div>
   )

@@ -27,7 +27,7 @@ export function SyncBar({ onOpen, panelOpen }: { onOpen: () => void; panelOpen: 
         aria-expanded={panelOpen}
         onClick={onOpen}
       >
-        <Icon name={ICONS[mood]} size={18} />
+        <Icon name={mood === 'waiting' && state.lastError ? 'sync' : ICONS[mood]} size={18} />
         <span className="sync-words">{brief(state)}</span>
         <span className="waiting-count" data-testid="waiting-count" data-count={waiting} hidden={waiting === 0}>
           {waiting.toLocaleString()}

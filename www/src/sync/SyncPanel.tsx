@@ -1,7 +1,7 @@
 import type { SyncResult } from 'landfall'
 import { type ReactNode, useEffect, useRef, useState } from 'react'
 import { ago, useNow } from '../clock'
-import { sentence, useAction } from '../failure'
+import { trouble, useAction } from '../failure'
 import { useDatabase, useOutbox, useProgress, useSyncState } from '../live'
 import { ErrorNote } from '../parts/ErrorNote'
 import { Icon } from '../parts/Icon'
@@ -89,7 +89,7 @@ export function SyncPanel({ onClose }: { onClose: () => void }) {
             {state.lastError && (
               <div>
                 <dt>Last trouble</dt>
-                <dd>{state.lastError.message}</dd>
+                <dd>{trouble(state.lastError)}</dd>
               </div>
             )}
             {state.nextAttemptAt !== null && state.nextAttemptAt > now && (
@@ -139,7 +139,7 @@ function List({ title, count, children }: { title: string; count: number; childr
 }
 
 function told({ pushed, pulled, durationMs, error, rejected }: SyncResult): string {
-  if (error) return sentence(new Error(error.message))
+  if (error) return trouble(error)
   const took = durationMs < 1000 ? `${Math.ceil(durationMs)} ms` : `${(durationMs / 1000).toFixed(1)} s`
   const refused = rejected > 0 ? ` ${changes(rejected)} refused.` : ''
   if (pushed === 0 && pulled === 0) return `Nothing new on either side (${took}).${refused}`

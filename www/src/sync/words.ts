@@ -1,4 +1,5 @@
 import type { Mutation, SyncState } from 'landfall'
+import { trouble } from '../failure'
 
 export type Mood = 'new' | 'delivered' | 'waiting' | 'offline' | 'trouble'
 
@@ -21,9 +22,7 @@ export function changes(count: number): string {
 export function reasonOf({ state, error }: Mutation): string {
   if (state === 'conflict') return 'Somebody else changed this first. Yours can go on top of theirs, or theirs stays.'
   if (state === 'blocked') return 'It builds on another change that needs your decision first.'
-  if (!error) return 'The server did not accept it.'
-  const message = error.message.charAt(0).toUpperCase() + error.message.slice(1)
-  return `The server did not accept it: ${message}`
+  return error ? `The server did not accept it: ${trouble(error)}` : 'The server did not accept it.'
 }
 
 /** The header's few words. */
