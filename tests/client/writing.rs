@@ -17,9 +17,7 @@ async fn a_record_is_created_read_changed_and_deleted() {
     let id = text(&made, "id");
     assert!(id.starts_with("temp_") && id.ends_with("_things"), "{id}");
     assert_eq!(text(&made, "_syncStatus"), "pending_upload");
-    assert!(
-        is_frozen(&made) && is_frozen(&field(&made, "extra"))
-    );
+    assert!(is_frozen(&made) && is_frozen(&field(&made, "extra")));
 
     let read = done(app.client.get("things", &id)).await;
     assert!(read == made, "a record is one object for everybody");
