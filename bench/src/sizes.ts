@@ -1,6 +1,7 @@
-import { readdir, readFile } from 'node:fs/promises'
+import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { brotliCompressSync, constants } from 'node:zlib'
+import { rolldown } from 'rolldown'
 
 export interface Size {
   readonly file: string
@@ -8,15 +9,19 @@ export interface Size {
   readonly brotli: number
 }
 
-/** What an app downloads: the module, and the JavaScript that a page imports. */
+function sizeOf(file: string, content: Uint8Array): Size {
+  const brotli = brotliCompressSync(content, { params: { [constants.BROTLI_PARAM_QUALITY]: 11 } })
+  return { file, bytes: content.length, brotli: brotli.length }
+}
+
+/** What an app's users download: the module, and each entry's JavaScript as a bundler makes it. */
 export async function sizes(library: string): Promise<Size[]> {
-  const entries = await readdir(library, { recursive: true, withFileTypes: true })
-  const found: Size[] = []
-  for (const entry of entries) {
-    if (!entry.isFile() || !/\.(js|wasm)$/.test(entry.name)) continue
-    const content = await readFile(join(entry.parentPath, entry.name))
-    const brotli = brotliCompressSync(content, { params: { [constants.BROTLI_PARAM_QUALITY]: 11 } })
-    found.push({ file: entry.name, bytes: content.length, brotli: brotli.length })
+  const found = [sizeOf('landfall_bg.wasm', await readFile(join(library, 'wasm', 'landfall_bg.wasm')))]
+  for (const entry of ['index.js', 'service-worker.js']) {
+    const bundle = await rolldown({ input: join(library, entry), platform: 'browser' })
+    const { output } = await bundle.generate({ format: 'esm', minify: true, codeSplitting: false })
+    await bundle.close()
+    found.push(sizeOf(`${entry}, bundled and minified`, Buffer.from(output[0].code)))
   }
-  return found.sort((a, b) => b.bytes - a.bytes)
+  return found
 }

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { contents } from './harness/records.js'
 import { installApp, openApp, rig, settled, uploadPath } from './harness/rig.js'
+import { until } from './harness/until.js'
 import { assertServerHasStory, writeStory } from './harness/story.js'
 
 for (const where of ['before-server', 'after-server'] as const) {
@@ -16,8 +17,9 @@ for (const where of ['before-server', 'after-server'] as const) {
 
     const hang = proxy.set(uploadPath, { kind: 'hang', where })
     await browser.context.setOffline(false)
-    await hang.hit
+    const push = await hang.hit
     await browser.killServiceWorkers()
+    await until('the worker and its request are gone', () => push.abandoned)
     proxy.release()
 
     const again = await openApp(world)

@@ -26,12 +26,12 @@ export function floor(): Contestant {
   const records = new Map<string, StoredItem>()
   const outbox = new Map<string, Change>()
   /** Built when it is first asked for, kept up from then on. */
-  let groups: Map<string, Map<string, StoredItem>> | undefined
+  let groups: Map<string, Set<string>> | undefined
 
-  const index = (record: StoredItem, into: Map<string, Map<string, StoredItem>>): void => {
+  const index = (record: StoredItem, into: Map<string, Set<string>>): void => {
     const group = into.get(record.group_id)
-    if (group === undefined) into.set(record.group_id, new Map([[record.id, record]]))
-    else group.set(record.id, record)
+    if (group === undefined) into.set(record.group_id, new Set([record.id]))
+    else group.add(record.id)
   }
 
   const fold = (commit: Commit): void => {
@@ -101,7 +101,12 @@ export function floor(): Contestant {
         groups = new Map()
         for (const record of records.values()) index(record, groups)
       }
-      return [...(groups.get(groupId)?.values() ?? [])]
+      const found: StoredItem[] = []
+      for (const id of groups.get(groupId) ?? []) {
+        const record = records.get(id)
+        if (record !== undefined) found.push(record)
+      }
+      return found
     },
   }
 }

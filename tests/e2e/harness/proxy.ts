@@ -1,4 +1,11 @@
-import { createServer, type IncomingHttpHeaders, type IncomingMessage, request as send, type Server } from 'node:http'
+import {
+  createServer,
+  type IncomingHttpHeaders,
+  type IncomingMessage,
+  request as send,
+  type Server,
+  type ServerResponse,
+} from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { gunzipSync } from 'node:zlib'
 
@@ -44,6 +51,8 @@ export interface Exchange {
   answerBody?: string
   /** The client got the answer whole. */
   delivered: boolean
+  /** The client's connection ended without an answer. */
+  abandoned: boolean
   readonly at: number
 }
 
@@ -132,7 +141,7 @@ export class FaultProxy {
     return new Promise(resolve => this.released.push(resolve))
   }
 
-  private async serve(request: IncomingMessage, response: import('node:http').ServerResponse): Promise<void> {
+  private async serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const path = new URL(request.url ?? '/', this.origin).pathname
     const rule = this.take(path)
     const fault = rule?.fault
@@ -143,9 +152,13 @@ export class FaultProxy {
       requestBody: text(body, request.headers),
       fault: fault?.kind,
       delivered: false,
+      abandoned: false,
       at: Date.now(),
     }
     this.exchanges.push(exchange)
+    response.on('close', () => {
+      exchange.abandoned = !response.writableFinished
+    })
     const happened = () => rule?.notify(exchange)
 
     if (fault?.kind === 'refuse') {
