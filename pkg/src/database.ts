@@ -1,9 +1,11 @@
 import { loadEngine } from './engine.js'
 import { fromEngine, landfallError } from './errors.js'
 import { Listeners } from './events.js'
+import { askForPeriodicSync } from './periodic.js'
 import type { FieldsOf, TableName } from './schema.js'
 import { Session } from './session.js'
 import { Table } from './table.js'
+import { tagPrefix } from './tag.js'
 import type { EventMap, Mutation, SchemaDocument, SyncResult, SyncState } from './types.js'
 import type { ClientObserver } from './wasm/landfall.js'
 import { wasmLocation } from './wasm-location.js'
@@ -99,6 +101,7 @@ export async function open<const S extends SchemaDocument>(options: OpenOptions<
     .catch((thrown: unknown) => {
       throw fromEngine(engine.examine(thrown))
     })
+  if (url !== undefined) void askForPeriodicSync(client.syncTag(), tagPrefix(name))
   return new OpenDatabase<S>(name, schema, new Session(engine, client), listeners, url !== undefined)
 }
 

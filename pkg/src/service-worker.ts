@@ -3,7 +3,8 @@
  *
  * @packageDocumentation
  */
-import { addressee, deliver, type DeliveryOptions } from './worker/delivery.js'
+import { addressee } from './tag.js'
+import { deliver, type DeliveryOptions } from './worker/delivery.js'
 import { type SyncEvent, workerScope } from './worker/scope.js'
 import { Shell, type ShellOptions } from './worker/shell.js'
 

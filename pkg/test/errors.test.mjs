@@ -4,7 +4,7 @@ import { test } from 'node:test'
 import { fromEngine } from '../dist/errors.js'
 import { Listeners } from '../dist/events.js'
 import { hasErrorCode, InputError, InstanceError, isLandfallError, LandfallError, StorageError } from '../dist/index.js'
-import { addressee } from '../dist/worker/delivery.js'
+import { addressee } from '../dist/tag.js'
 
 test('an error of the engine becomes one of its class', () => {
   const error = fromEngine({ code: 'invalid-value', message: 'no', field: 'a.b', retryable: false })

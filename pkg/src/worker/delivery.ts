@@ -1,37 +1,14 @@
 import { loadEngine } from '../engine.js'
 import { fromEngine, landfallError } from '../errors.js'
 import { Session } from '../session.js'
+import type { Addressee } from '../tag.js'
 import type { SchemaDocument } from '../types.js'
 import type { ClientObserver } from '../wasm/landfall.js'
-
-/** A Background Sync tag: this, then the database's name, tenant and principal, each percent-encoded. */
-const TAG = 'landfall-sync:landfall:'
 
 export interface DeliveryOptions {
   readonly name: string
   readonly schema: SchemaDocument
   readonly remote: { readonly url: string; readonly token?: () => string | Promise<string> }
-}
-
-/** Whose database a tag means. */
-export interface Addressee {
-  readonly tenant: string
-  readonly principal: string
-}
-
-/** Reads a tag. `undefined`: it is not one of this database. */
-export function addressee(tag: string, name: string): Addressee | undefined {
-  const prefix = `${TAG}${encodeURIComponent(name)}:`
-  if (!tag.startsWith(prefix)) return undefined
-  const parts = /^([^:]+):([^:]+)$/.exec(tag.slice(prefix.length))
-  if (parts === null) return undefined
-  try {
-    const [tenant, principal] = [parts[1] ?? '', parts[2] ?? ''].map(decodeURIComponent) as [string, string]
-    return { tenant, principal }
-  } catch {
-    // Percent signs that encode nothing: somebody else's tag.
-    return undefined
-  }
 }
 
 interface Delivery {
