@@ -1,4 +1,4 @@
-import { useEffect, useRef } from 'react'
+import { useEffect, useMemo, useRef } from 'react'
 import { keyOf } from '../identity'
 import { useDatabase, useLive, useRecord } from '../live'
 import { byMaking, byPosition, nextPosition } from '../order'
@@ -186,6 +186,7 @@ function StepSection({ step, project, task, atFirst }: StepProps) {
   const tasks = useLive('tasks', { index: 'step_id', equals: step.id })
   const count = countOf(useTally().steps, step.id)
   const [open, toggle] = useDisclosure(keyOf(step.id), atFirst)
+  const sorted = useMemo(() => tasks && [...tasks].sort(byMaking), [tasks])
 
   return (
     <section className="step" data-testid="step" data-id={step.id}>
@@ -200,11 +201,11 @@ function StepSection({ step, project, task, atFirst }: StepProps) {
         </button>
         <SyncMark record={step} />
       </h3>
-      {open && tasks && (
+      {open && sorted && (
         <div className="step-body">
-          {tasks.length === 0 && <p className="hint">No tasks yet. A task is what one person can tick off.</p>}
+          {sorted.length === 0 && <p className="hint">No tasks yet. A task is what one person can tick off.</p>}
           <ul className="tasks">
-            {[...tasks].sort(byMaking).map(each => (
+            {sorted.map(each => (
               <TaskRow key={keyOf(each.id)} task={each} project={project} chosen={each.id === task} />
             ))}
           </ul>
