@@ -158,6 +158,13 @@ impl<'s, B: Body> Draft<'s, B> {
         found
     }
 
+    /// All mutations of a table's records, in no order.
+    pub fn mutations_in<'a>(&'a self, table: &'a Id) -> impl Iterator<Item = &'a Rc<Mutation<B>>> {
+        let untouched = self.state.outbox.iter().filter(|m| !self.mutations.contains_key(&m.id));
+        let drafted = self.mutations.keys().filter_map(|id| self.mutation(id));
+        untouched.chain(drafted).filter(move |mutation| mutation.table == *table)
+    }
+
     /// The live records of `child` whose foreign key `field` is `id`.
     #[must_use]
     pub fn children(&self, child: &Id, field: &str, id: &str) -> Vec<Id> {

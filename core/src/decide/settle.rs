@@ -68,7 +68,9 @@ pub(super) fn settle<B: Body>(draft: &mut Draft<'_, B>, table: &Id, id: &Id) {
     }
     let last = mutations.last();
     let row = Record {
-        data: data.unwrap_or_else(B::empty),
+        // What is deleted holds no data, so no foreign key in it is left behind when ids are exchanged; should the deletion
+        // be discarded, the base and the mutations have it.
+        data: data.filter(|_| !deleted).unwrap_or_else(B::empty),
         version: server.as_ref().map(|copy| copy.version),
         server_updated_at: server.as_ref().map(|copy| copy.updated_at),
         local_updated_at: last.map(|mutation| mutation.timestamp),

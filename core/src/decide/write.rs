@@ -1,6 +1,6 @@
 //! What the app writes: create, update, delete.
 
-use std::rc::Rc;
+use std::{collections::BTreeSet, rc::Rc};
 
 use super::{Writing, check, draft::Draft, settle};
 use crate::{
@@ -175,11 +175,26 @@ fn delete_children<B: Body>(
             if draft.live(&child, &child_id).is_some() {
                 delete(draft, writing, &child, &child_id, priority)?;
             }
-            let deletes = draft.mutations_of(&child, &child_id);
-            before.extend(deletes.iter().map(|mutation| mutation.id.clone()));
         }
+        before.extend(departures(draft, &child, field, id));
     }
     Ok(before)
+}
+
+/// The mutations by which records that the server still has under `id` leave it: their deletion, or their move to
+/// another parent, written now or earlier. The server must hear of these before it hears that the parent is gone.
+fn departures<B: Body>(draft: &Draft<'_, B>, child: &Id, field: &str, id: &Id) -> Vec<Id> {
+    let refers = |data: &B| data.text(field).as_ref() == Some(id);
+    let leaving: BTreeSet<&Id> = draft
+        .mutations_in(child)
+        .filter(|mutation| {
+            let base = draft.base(child, &mutation.record_id).and_then(|base| base.newest());
+            refers(&mutation.data) || base.is_some_and(|copy| refers(&copy.data))
+        })
+        .map(|mutation| &mutation.record_id)
+        .collect();
+    let last = leaving.into_iter().filter_map(|record_id| draft.mutations_of(child, record_id).pop());
+    last.map(|mutation| mutation.id.clone()).collect()
 }
 
 /// Checks that every parent is there; the mutations that create those that the server does not know yet.

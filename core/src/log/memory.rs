@@ -100,6 +100,11 @@ impl<B> MemoryLog<B> {
         self.store.borrow_mut().log.remove(&key);
     }
 
+    /// No fault is left for the next appends.
+    pub fn clear_faults(&self) {
+        self.faults.borrow_mut().clear();
+    }
+
     /// How many appends this context has made.
     #[must_use]
     pub fn appends(&self) -> usize {

@@ -150,6 +150,23 @@ fn children_created_offline_depend_on_their_parents() {
 }
 
 #[test]
+fn a_parent_is_deleted_after_the_children_that_were_deleted_before() {
+    run(async {
+        let (_, engine) = alone().await;
+        let project = create(&engine, "projects", json!({ "name": "a" })).await.unwrap();
+        let step = create(&engine, "steps", json!({ "project_id": project, "name": "s" })).await.unwrap();
+        let all: Vec<_> = engine.state().outbox.iter().map(|mutation| mutation.id.clone()).collect();
+        engine.submit(Command::Send { mutations: all }, Durability::Strict).await.unwrap();
+        delete(&engine, "steps", &step).await.unwrap();
+        delete(&engine, "projects", &project).await.unwrap();
+        let state = engine.state();
+        let mutations: Vec<_> = state.outbox.iter().collect();
+        assert_eq!(mutations.len(), 4);
+        assert!(mutations[3].dependencies.contains(&mutations[2].id), "{:?}", mutations[3].dependencies);
+    });
+}
+
+#[test]
 fn an_append_that_nobody_heard_of_is_looked_for_before_it_is_made_again() {
     for fault in [Fault::WrittenUnheard, Fault::LostUnheard] {
         run(async {
