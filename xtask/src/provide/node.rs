@@ -35,7 +35,10 @@ pub(crate) fn packages() -> Result<()> {
         return Ok(());
     }
     let step = Step::new("npm packages", "npm").args(["ci", "--no-audit", "--no-fund"]);
-    step.advice("check the network, or run `npm ci` by hand").run()?;
+    step.advice(
+        "check the network; where a package.json has changed, `npm install` brings the lock file up to date",
+    )
+    .run()?;
     stamp.renew()
 }
 
