@@ -8,7 +8,7 @@
 import { existsSync } from 'node:fs'
 import { mkdir, writeFile } from 'node:fs/promises'
 import { cpus } from 'node:os'
-import { dirname, join } from 'node:path'
+import { dirname, join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 import type { BrowserContext } from 'playwright-core'
@@ -27,12 +27,14 @@ const { values: options } = parseArgs({
     only: { type: 'string' },
     /** The workloads, by name; all by default. */
     workloads: { type: 'string' },
+    /** The built package's folder. */
+    library: { type: 'string' },
   },
 })
 
 const build = dirname(fileURLToPath(import.meta.url))
 const root = join(build, '..', '..', '..')
-const library = join(root, 'pkg', 'dist')
+const library = resolve(options.library ?? join(root, 'pkg', 'dist'))
 const output = join(root, 'target', 'bench', 'quick.json')
 
 const contestants = (options.only?.split(',') ?? ['raw', 'floor', 'landfall']) as ContestantName[]
