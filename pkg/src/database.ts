@@ -133,6 +133,9 @@ class OpenDatabase<S extends SchemaDocument> implements Database<S> {
     })
     this.debug = Object.freeze({ fold: () => session.call<string>(client => client.fold()) })
     this.#lastState = this.state()
+    listeners.add('state', state => {
+      this.#lastState = state
+    })
   }
 
   sync(): Promise<SyncResult> {
