@@ -30,7 +30,7 @@ export class Table<F extends Fields> {
    */
   async create(fields: NewRecord<F>, options: WriteOptions = NO_OPTIONS): Promise<RecordOf<F>> {
     const [record] = await this.#session.call<[RecordOf<F>]>(client =>
-      client.create(this.name, [fields], true, options),
+      client.create(this.name, [fields], true, how(options)),
     )
     return record
   }
@@ -40,7 +40,7 @@ export class Table<F extends Fields> {
    * list: `[3].title`.
    */
   createMany(list: readonly NewRecord<F>[], options: WriteOptions = NO_OPTIONS): Promise<readonly RecordOf<F>[]> {
-    return this.#session.call(client => client.create(this.name, listOf(list), false, options))
+    return this.#session.call(client => client.create(this.name, listOf(list), false, how(options)))
   }
 
   /**
@@ -50,7 +50,7 @@ export class Table<F extends Fields> {
    * Rejects with `record-not-found`, and as {@link create} does.
    */
   update(id: string, changes: Changes<F>, options: WriteOptions = NO_OPTIONS): Promise<RecordOf<F>> {
-    return this.#session.call(client => client.update(this.name, text(id, 'id'), changes, options))
+    return this.#session.call(client => client.update(this.name, text(id, 'id'), changes, how(options)))
   }
 
   /**
@@ -59,7 +59,7 @@ export class Table<F extends Fields> {
    * Rejects with `record-not-found`, and with `reference-in-use` where a reference that refuses leads to it.
    */
   delete(id: string, options: WriteOptions = NO_OPTIONS): Promise<void> {
-    return this.#session.call(client => client.delete(this.name, text(id, 'id'), options))
+    return this.#session.call(client => client.delete(this.name, text(id, 'id'), how(options)))
   }
 
   /** A record by its id, or by a temporary id that it once had; `undefined` if there is none. */
@@ -125,6 +125,11 @@ function throwIt(error: LandfallError): never {
 function text(value: unknown, field: string): string {
   if (typeof value === 'string') return value
   throw landfallError('invalid-value', `\`${field}\` must be a string`, { field })
+}
+
+function how(options: WriteOptions): WriteOptions {
+  if (typeof options === 'object' && options !== null) return options
+  throw landfallError('invalid-value', '`options` must be an object', { field: 'options' })
 }
 
 function listOf<T>(list: readonly T[]): T[] {

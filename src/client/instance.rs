@@ -43,7 +43,7 @@ pub(super) struct Instance {
     pub(super) sync_tag: String,
     pub(super) schedule: Schedule,
     pub(super) upkeep: Upkeep,
-    /// Somebody asked for a pass: there is a server.
+    /// There is a server to send to.
     pub(super) has_remote: bool,
     /// Passes and upkeep happen by themselves. Not so in a service worker's event, which does one thing and ends.
     pub(super) is_self_driven: bool,

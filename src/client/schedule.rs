@@ -15,8 +15,10 @@ use std::rc::Rc;
 
 use gloo_timers::callback::Timeout;
 use landfall_core::engine::Report;
+use landfall_core::error::Error;
 use landfall_core::outbox::next_batch;
 use landfall_core::ports::{Clock, Ports, Random};
+use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::spawn_local;
 use web_sys::VisibilityState;
 
@@ -33,8 +35,8 @@ const RETRY_MS_MIN: u64 = 250;
 const IDLE_MS: u64 = 60_000;
 /// How long another context gets to send what is pending.
 const OTHERS_MS: u64 = 3_000;
-/// A timer is checked again at least this often: a device may have slept, and its clock been set.
-const TIMER_MS_MAX: u64 = 5 * 60_000;
+/// Nothing is put off for longer than this: whether it is really time is the engine's to say, and clocks are set.
+const WAIT_MS_MAX: u64 = 5 * 60_000;
 /// How long after a sync event what is still unsent gets another one.
 const REARM_MS: u32 = 10_000;
 
@@ -42,7 +44,7 @@ const REARM_MS: u32 = 10_000;
 #[derive(Default)]
 pub(super) struct Schedule {
     timer: RefCell<Option<Timeout>>,
-    /// By the device's clock.
+    /// By the [monotonic](now_ms) clock.
     due: Cell<Option<u64>>,
     /// Only if something is still in the outbox then.
     due_for_pending: Cell<Option<u64>>,
@@ -68,6 +70,22 @@ fn sooner(slot: &Cell<Option<u64>>, at: u64) {
     slot.set(Some(slot.get().map_or(at, |before| before.min(at))));
 }
 
+#[wasm_bindgen]
+extern "C" {
+    #[wasm_bindgen(js_namespace = performance, js_name = now)]
+    fn performance_now() -> f64;
+}
+
+/// Milliseconds by a clock that nobody sets.
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "whole milliseconds, never negative"
+)]
+fn now_ms() -> u64 {
+    performance_now() as u64
+}
+
 fn is_looked_at() -> bool {
     scope().document().is_some_and(|document| document.visibility_state() == VisibilityState::Visible)
 }
@@ -88,29 +106,27 @@ impl Instance {
 
     /// Runs a pass after so many milliseconds, unless one is due earlier.
     pub(super) fn pass_after(self: &Rc<Self>, ms: u64) {
-        sooner(&self.schedule.due, DeviceClock.now_ms() + ms);
+        sooner(&self.schedule.due, now_ms() + ms.min(WAIT_MS_MAX));
         self.set_timer();
     }
 
     /// Something was written here.
     pub(super) fn push_soon(self: &Rc<Self>) {
-        let at = DeviceClock.now_ms() + WRITE_PAUSE_MS;
-        if self.schedule.due.get().is_some_and(|due| due <= at) {
+        if self.schedule.due.get().is_some_and(|due| due <= now_ms() + WRITE_PAUSE_MS) {
             return;
         }
         // In backoff a write changes nothing: the timer stands already.
-        let waiting = self.engine.status().next_attempt_at.filter(|until| *until > at);
-        if waiting.is_none() {
+        if self.engine.status().next_attempt_at.is_none_or(|until| until <= DeviceClock.now_ms()) {
             self.pass_after(WRITE_PAUSE_MS);
         }
     }
 
     /// Something was written elsewhere: who wrote it sends it, unless it is gone by then.
     pub(super) fn watch_over_others(self: &Rc<Self>) {
-        if self.engine.state().outbox.is_empty() || self.schedule.next().is_some() {
+        if self.engine.state().outbox.is_empty() || self.schedule.due_for_pending.get().is_some() {
             return;
         }
-        let at = DeviceClock.now_ms() + OTHERS_MS + CryptoRandom.bits() % OTHERS_MS;
+        let at = now_ms() + OTHERS_MS + CryptoRandom.bits() % OTHERS_MS;
         sooner(&self.schedule.due_for_pending, at);
         self.set_timer();
     }
@@ -120,7 +136,7 @@ impl Instance {
         let Some(next) = self.schedule.next().filter(|_| may_run && !self.schedule.running.get()) else {
             return;
         };
-        let wait = next.saturating_sub(DeviceClock.now_ms()).min(TIMER_MS_MAX);
+        let wait = next.saturating_sub(now_ms());
         let this = Rc::downgrade(self);
         let timer = Timeout::new(u32::try_from(wait).unwrap_or(u32::MAX), move || {
             if let Some(this) = this.upgrade() {
@@ -131,7 +147,7 @@ impl Instance {
     }
 
     fn timer_fired(self: &Rc<Self>) {
-        let now = DeviceClock.now_ms();
+        let now = now_ms();
         let is_due = |slot: &Cell<Option<u64>>| {
             let due = slot.get().is_some_and(|at| at <= now);
             if due {
@@ -164,28 +180,34 @@ impl Instance {
         if self.engine.state().outbox.is_empty() {
             self.background.disarm();
         }
-        let now = DeviceClock.now_ms();
         match report {
             None => self.watch_over_others(),
             Some(report) => {
-                let status = self.engine.status();
-                let outlook = self.outlook();
-                if status.held.is_none() {
-                    let retry_at = status.next_attempt_at.into_iter().chain(outlook.next_at).min();
-                    if let Some(at) = retry_at {
-                        sooner(&self.schedule.due, at.max(now + RETRY_MS_MIN));
-                    } else if outlook.ready && report.error.is_none() {
-                        // Written meanwhile; or, if nothing went at all, not to be asked for at once again.
-                        let pause = if report.pushed > 0 { WRITE_PAUSE_MS } else { RETRY_MS_MIN };
-                        sooner(&self.schedule.due, now + pause);
-                    }
+                if let Some(ms) = self.next_try_in(report) {
+                    self.pass_after(ms);
                 }
             }
         }
         if is_looked_at() {
-            sooner(&self.schedule.due, now + IDLE_MS);
+            self.pass_after(IDLE_MS);
         }
         self.set_timer();
+    }
+
+    /// After how many milliseconds another pass may do more than this one did.
+    fn next_try_in(&self, report: &Report) -> Option<u64> {
+        let (status, outlook) = (self.engine.status(), self.outlook());
+        if status.held.is_some() {
+            return None;
+        }
+        match status.next_attempt_at.into_iter().chain(outlook.next_at).min() {
+            Some(at) => Some(at.saturating_sub(DeviceClock.now_ms()).max(RETRY_MS_MIN)),
+            // Written meanwhile.
+            None if outlook.ready && report.pushed > 0 => Some(WRITE_PAUSE_MS),
+            // Nothing went at all: not to be asked for at once again.
+            None if outlook.ready && report.error.is_none() => Some(RETRY_MS_MIN),
+            None => None,
+        }
     }
 
     /// The worker's event has used the registration up. What it does not deliver gets another one; not at once, or the
@@ -208,14 +230,14 @@ impl Instance {
     }
 
     /// A pass because the app asks for one, whatever the browser thinks of the network.
-    pub(super) async fn sync(self: &Rc<Self>) -> Result<Report, landfall_core::error::Error> {
+    pub(super) async fn sync(self: &Rc<Self>) -> Result<Report, Error> {
         let report = self.until_stopped(self.engine.pass_now()).await?;
         self.pass_ended(Some(&report));
         Ok(report)
     }
 
     /// Waits, as long as the instance is open.
-    pub(super) async fn pause(&self, ms: u64) -> Result<(), landfall_core::error::Error> {
+    pub(super) async fn pause(&self, ms: u64) -> Result<(), Error> {
         self.until_stopped(self.engine.ports().sleep_ms(ms)).await
     }
 }

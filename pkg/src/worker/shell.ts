@@ -39,9 +39,17 @@ export class Shell {
 
   /** Stores every file, or fails: the browser then keeps the worker that it has and tries again later. */
   async install(): Promise<void> {
-    const cache = await this.#scope.caches.open(this.#name)
-    // The server is asked, not the HTTP cache alone: it may hold the page of the version before.
-    await cache.addAll(this.#urls.map(url => new Request(url, { cache: 'no-cache' })))
+    const { caches } = this.#scope
+    const isNew = !(await caches.has(this.#name))
+    const cache = await caches.open(this.#name)
+    try {
+      // The server is asked, not the HTTP cache alone: it may hold the page of the version before.
+      await cache.addAll(this.#urls.map(url => new Request(url, { cache: 'no-cache' })))
+    } catch (error) {
+      // Nothing was added. An empty cache would pass for the version before, and push out the one that is.
+      if (isNew) await caches.delete(this.#name)
+      throw error
+    }
     await this.#scope.skipWaiting()
   }
 
@@ -59,7 +67,8 @@ export class Shell {
     if (request.mode === 'navigate') {
       // Every address of the app is the same page: which view it shows is the page's own affair.
       event.respondWith(this.#of(this.#isFile(request.url) ? request.url : this.#start, request))
-    } else if (!request.headers.has('range')) {
+    } else if (!request.headers.has('range') && (request.destination !== '' || this.#isFile(request.url))) {
+      // What scripts fetch has no destination: only where it is a file of the shell is it looked for there.
       event.respondWith(this.#of(request.url, request))
     }
   }
