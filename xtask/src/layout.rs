@@ -34,9 +34,9 @@ pub(crate) fn tool(name: &str) -> PathBuf {
     tools().join("bin").join(name)
 }
 
-/// The release build of the sync server.
+/// The sync server, built with the profile of its name.
 pub(crate) fn server() -> PathBuf {
-    target().join("release").join("landfall-server")
+    target().join("server").join("landfall-server")
 }
 
 /// `PATH` with the workspace's tools before the machine's, so that the pinned version wins.

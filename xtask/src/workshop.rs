@@ -27,7 +27,7 @@ pub(crate) enum Need {
     Pkg,
     /// The demo, in `www/dist/`.
     Www,
-    /// The sync server, in its release build.
+    /// The sync server.
     Server,
     /// Chromium and its driver.
     Chromium,

@@ -6,8 +6,8 @@ export const root = join(dirname(fileURLToPath(import.meta.url)), '..', '..', '.
 
 const target = process.env['CARGO_TARGET_DIR'] ?? join(root, 'target')
 
-/** The release build, as `cargo xtask test` makes it; LANDFALL_SERVER names another. */
-export const serverBinary = process.env['LANDFALL_SERVER'] ?? join(target, 'release', 'landfall-server')
+/** The build that `cargo xtask test` makes; LANDFALL_SERVER names another. */
+export const serverBinary = process.env['LANDFALL_SERVER'] ?? join(target, 'server', 'landfall-server')
 
 export const demoSite = join(root, 'www', 'dist')
 export const demoSchema = join(root, 'www', 'schema.json')

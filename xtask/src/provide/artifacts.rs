@@ -96,7 +96,7 @@ pub(crate) fn www() -> Result<()> {
 /// The server. Cargo knows best whether there is anything to do.
 pub(crate) fn server() -> Result<()> {
     let step = Step::new("the server", "cargo")
-        .args(["build", "--release", "--package", "landfall-server"])
+        .args(["build", "--profile", "server", "--package", "landfall-server"])
         .time_limit(BUILD_TIME_LIMIT);
     step.run()?;
     Ok(())
