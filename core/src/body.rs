@@ -19,6 +19,14 @@ pub enum Kind {
     Object,
 }
 
+/// A body held against the fields of its table.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Outline {
+    /// In the order in which they were asked for; `None`: absent.
+    pub kinds: Vec<Option<Kind>>,
+    pub unknown: Option<String>,
+}
+
 /// A scalar as a part of an index key. The order is null, booleans, numbers, strings by code point.
 #[derive(Clone, Debug)]
 pub enum Scalar {
@@ -79,6 +87,14 @@ pub trait Body: Clone + 'static {
     /// The names of its fields.
     fn fields(&self) -> Vec<String>;
 
+    /// What each of these fields holds, and the first field that is none of them: in one look.
+    fn outline(&self, names: &[String]) -> Outline {
+        Outline {
+            kinds: names.iter().map(|name| self.kind(name)).collect(),
+            unknown: self.fields().into_iter().find(|field| !names.contains(field)),
+        }
+    }
+
     /// What a field holds, or `None` if it is absent.
     fn kind(&self, field: &str) -> Option<Kind>;
 
@@ -96,6 +112,12 @@ pub trait Body: Clone + 'static {
     /// The record as readers get it: these fields, `id` and the sync metadata, frozen.
     #[must_use]
     fn record(&self, id: &str, metadata: &SyncMetadata) -> Self;
+
+    /// Many records at once, as [`record`](Self::record) makes each.
+    #[must_use]
+    fn records(rows: &[(&Self, &str, SyncMetadata)]) -> Vec<Self> {
+        rows.iter().map(|(body, id, metadata)| body.record(id, metadata)).collect()
+    }
 
     /// As JSON text; fields in the order in which they were set.
     fn to_json(&self) -> String;

@@ -34,7 +34,7 @@ pub struct Snapshot<B> {
     /// The manifest's JSON, if there was ever a compaction.
     pub manifest: Option<String>,
     pub segments: Vec<(SegmentKey, Packed<B>)>,
-    /// All the log, in key order.
+    /// In key order.
     pub entries: Vec<Stored<B>>,
 }
 
@@ -94,8 +94,8 @@ pub trait Log<B: Body> {
     /// Makes the store if it is absent, with `genesis` as entry 1, in the transaction that creates it.
     async fn open(&self, genesis: Packed<B>) -> Result<(), StoreError>;
 
-    /// The manifest, the segments of these keyspaces and the whole log, as one transaction saw them.
-    async fn load(&self, keyspaces: &[String]) -> Result<Snapshot<B>, StoreError>;
+    /// The manifest, the segments of these keyspaces and the entries with `key >= from`, as one transaction saw them.
+    async fn load(&self, keyspaces: &[String], from: u64) -> Result<Snapshot<B>, StoreError>;
 
     /// The entries with `key >= from`, in key order.
     async fn read(&self, from: u64) -> Result<Vec<Stored<B>>, StoreError>;

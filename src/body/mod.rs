@@ -5,7 +5,7 @@ mod names;
 use std::rc::Rc;
 
 use js_sys::{Array, JsString};
-use landfall_core::body::{Body, Kind, Scalar, SyncMetadata, SyncStatus};
+use landfall_core::body::{Body, Kind, Outline, Scalar, SyncMetadata, SyncStatus};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use wasm_bindgen::prelude::*;
 
@@ -26,6 +26,11 @@ extern "C" {
         deleted: bool,
         version: Option<f64>,
     ) -> JsValue;
+    #[wasm_bindgen(js_name = recordsOf)]
+    fn records_of(bodies: Vec<JsValue>, words: &str, numbers: &[f64], statuses: Vec<JsValue>)
+    -> Vec<JsValue>;
+    #[wasm_bindgen(js_name = outline)]
+    fn outline(body: &JsValue, names: &Array) -> String;
     #[wasm_bindgen(js_name = patched)]
     fn patched(body: &JsValue, changes: &JsValue, unset: &Array) -> JsValue;
     #[wasm_bindgen(js_name = withText)]
@@ -34,12 +39,17 @@ extern "C" {
     fn get(body: &JsValue, field: &JsValue) -> JsValue;
     #[wasm_bindgen(js_name = kind)]
     fn kind(body: &JsValue, field: &JsValue) -> u8;
+    /// In one call: an array that is filled from here costs a call for each element.
+    #[wasm_bindgen(js_name = array)]
+    pub(crate) fn array(values: Vec<JsValue>) -> Array;
     #[wasm_bindgen(js_name = toJson)]
     pub(crate) fn to_json(value: &JsValue) -> JsString;
     #[wasm_bindgen(js_name = pack)]
-    pub(crate) fn pack(head: &str, bodies: &Array) -> JsString;
-    #[wasm_bindgen(js_name = unpack, catch)]
-    pub(crate) fn unpack(text: &JsValue) -> Result<Array, JsValue>;
+    pub(crate) fn pack(head: &str, bodies: Vec<JsValue>) -> JsString;
+    #[wasm_bindgen(js_name = headOf, catch)]
+    pub(crate) fn head_of(text: &JsValue) -> Result<Vec<u8>, JsValue>;
+    #[wasm_bindgen(js_name = bodiesOf, catch)]
+    pub(crate) fn bodies_of(text: &JsValue) -> Result<Vec<JsValue>, JsValue>;
     #[wasm_bindgen(js_name = parseAnswer, catch)]
     pub(crate) fn parse_answer(text: &str) -> Result<JsValue, JsValue>;
 }
@@ -114,14 +124,15 @@ impl Body for JsBody {
     }
 
     fn kind(&self, field: &str) -> Option<Kind> {
-        match names::with(field, |field| kind(&self.0, field)) {
-            0 => None,
-            1 => Some(Kind::Null),
-            2 => Some(Kind::Boolean),
-            3 => Some(Kind::Number),
-            4 => Some(Kind::String),
-            5 => Some(Kind::Array),
-            _ => Some(Kind::Object),
+        kind_of(names::with(field, |field| kind(&self.0, field)))
+    }
+
+    fn outline(&self, names: &[String]) -> Outline {
+        let text = names::with_all(names, |names| outline(&self.0, names));
+        let (kinds, unknown) = text.split_at(names.len());
+        Outline {
+            kinds: kinds.bytes().map(|digit| kind_of(digit - b'0')).collect(),
+            unknown: (!unknown.is_empty()).then(|| unknown.to_owned()),
         }
     }
 
@@ -148,16 +159,10 @@ impl Body for JsBody {
 
     fn record(&self, id: &str, metadata: &SyncMetadata) -> Self {
         STATUSES.with(|statuses| {
-            let status = match metadata.status {
-                SyncStatus::Synced => &statuses[0],
-                SyncStatus::Modified => &statuses[1],
-                SyncStatus::PendingUpload => &statuses[2],
-                SyncStatus::Conflict => &statuses[3],
-            };
             Self(record_of(
                 &self.0,
                 id,
-                status,
+                &statuses[metadata.status as usize],
                 metadata.local_updated_at.map(number),
                 metadata.server_updated_at.map(number),
                 metadata.sync_id.as_deref(),
@@ -165,6 +170,32 @@ impl Body for JsBody {
                 metadata.version.map(number),
             ))
         })
+    }
+
+    fn records(rows: &[(&Self, &str, SyncMetadata)]) -> Vec<Self> {
+        // An id is whatever the server says: one with a line's end in it is made the long way.
+        if rows.iter().any(|(_, id, _)| id.contains('\n')) {
+            return rows.iter().map(|(body, id, metadata)| body.record(id, metadata)).collect();
+        }
+        let bodies = rows.iter().map(|(body, _, _)| body.0.clone()).collect();
+        let mut words = String::with_capacity(rows.len() * 64);
+        let mut numbers = Vec::with_capacity(rows.len() * 5);
+        for (_, id, metadata) in rows {
+            words.push_str(id);
+            words.push('\n');
+            words.push_str(metadata.sync_id.as_deref().unwrap_or_default());
+            words.push('\n');
+            let or_nan = |value: Option<u64>| value.map_or(f64::NAN, number);
+            numbers.extend([
+                f64::from(metadata.status as u8),
+                or_nan(metadata.local_updated_at),
+                or_nan(metadata.server_updated_at),
+                f64::from(u8::from(metadata.deleted)),
+                or_nan(metadata.version),
+            ]);
+        }
+        let statuses = STATUSES.with(|statuses| statuses.to_vec());
+        records_of(bodies, &words, &numbers, statuses).into_iter().map(Self).collect()
     }
 
     fn to_json(&self) -> String {
@@ -181,10 +212,23 @@ impl Body for JsBody {
 }
 
 thread_local! {
-    /// Made once: a string that crosses the boundary is copied and decoded each time.
+    /// In the order in which the type declares them. Made once: a string that crosses the boundary is copied and decoded each time.
     static STATUSES: [JsValue; 4] =
         [SyncStatus::Synced, SyncStatus::Modified, SyncStatus::PendingUpload, SyncStatus::Conflict]
             .map(|status| status.as_str().into());
+}
+
+/// What `values.js` means by a kind's number.
+fn kind_of(number: u8) -> Option<Kind> {
+    match number {
+        0 => None,
+        1 => Some(Kind::Null),
+        2 => Some(Kind::Boolean),
+        3 => Some(Kind::Number),
+        4 => Some(Kind::String),
+        5 => Some(Kind::Array),
+        _ => Some(Kind::Object),
+    }
 }
 
 /// Times and versions stay below 2^53, where a double counts exactly.

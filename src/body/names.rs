@@ -2,15 +2,31 @@
 //! costs more than reading the field.
 
 use std::cell::RefCell;
-use std::collections::HashMap;
 
+use js_sys::Array;
+use rustc_hash::FxHashMap;
 use wasm_bindgen::JsValue;
 
 /// A schema has some dozens of field names. What an app passes in before it is checked may have any, so there is a bound.
 const NAMES_MAX: usize = 1_000;
 
 thread_local! {
-    static NAMES: RefCell<HashMap<Box<str>, JsValue>> = RefCell::default();
+    static NAMES: RefCell<FxHashMap<Box<str>, JsValue>> = RefCell::default();
+    static LISTS: RefCell<FxHashMap<Vec<String>, Array>> = RefCell::default();
+}
+
+/// Calls `f` with a list of names. `f` must not come back here.
+pub(super) fn with_all<T>(names: &[String], f: impl FnOnce(&Array) -> T) -> T {
+    LISTS.with_borrow_mut(|lists| {
+        if let Some(list) = lists.get(names) {
+            return f(list);
+        }
+        let list: Array = names.iter().map(|name| JsValue::from_str(name)).collect();
+        let result = f(&list);
+        // One for each table.
+        lists.insert(names.to_vec(), list);
+        result
+    })
 }
 
 /// Calls `f` with the name. `f` must not come back here.

@@ -187,6 +187,29 @@ export function recordOf(body, id, status, localUpdatedAt, serverUpdatedAt, sync
   })
 }
 
+/**
+ * Many records at once: a call from WebAssembly, and each string that it carries, costs more than making a record.
+ * `words` holds an id and a mutation id (or nothing) for each, all on lines of their own; `numbers` holds status, when
+ * it changed here and there, whether it is deleted, and the version, where NaN is none.
+ */
+export function recordsOf(bodies, words, numbers, statuses) {
+  const lines = words.split('\n')
+  const orNull = number => (number === number ? number : null)
+  return bodies.map((body, at) => {
+    const from = at * 5
+    return recordOf(
+      body,
+      lines[at * 2],
+      statuses[numbers[from]],
+      orNull(numbers[from + 1]),
+      orNull(numbers[from + 2]),
+      lines[at * 2 + 1] || null,
+      numbers[from + 3] === 1,
+      orNull(numbers[from + 4]),
+    )
+  })
+}
+
 export function patched(body, changes, unset) {
   const copy = { ...body, ...changes }
   return unset.length === 0 ? copy : without(copy, unset)
@@ -216,6 +239,22 @@ export function kind(body, field) {
   }
 }
 
+/** What the glue made of a list. */
+export const array = (values) => values
+
+/** The kind of each of these fields, a digit each, and then the first field that is none of them. */
+export function outline(body, names) {
+  let text = ''
+  let known = 0
+  for (const name of names) {
+    const found = kind(body, name)
+    if (found !== 0) known++
+    text += found
+  }
+  const keys = Object.keys(body)
+  return keys.length === known ? text : text + keys.find((key) => !names.includes(key))
+}
+
 /** JSON as it would be if nobody had given `Object` or `Array` a `toJSON` for all (Prototype.js 1.6 did). */
 export function toJson(value) {
   return hasOwn(Object.prototype, 'toJSON') || hasOwn(Array.prototype, 'toJSON') ? plainJson(value) : JSON.stringify(value)
@@ -235,12 +274,18 @@ export function pack(head, bodies) {
   return `${head}\n${toJson(bodies)}`
 }
 
-/** `[head, bodies]` of a stored value; throws if it is none. */
-export function unpack(text) {
+/** The head of a stored value, as UTF-8: the glue would encode a long text one unit at a time. */
+export function headOf(text) {
   const end = text.indexOf('\n')
-  const bodies = JSON.parse(text.slice(end + 1))
-  if (end < 0 || !Array.isArray(bodies)) throw new SyntaxError('not a packed value')
-  return [text.slice(0, end), bodies]
+  if (end < 0) throw new SyntaxError('not a packed value')
+  return new TextEncoder().encode(text.slice(0, end))
+}
+
+/** The bodies of a stored value. */
+export function bodiesOf(text) {
+  const bodies = JSON.parse(text.slice(text.indexOf('\n') + 1))
+  if (!Array.isArray(bodies)) throw new SyntaxError('not a packed value')
+  return bodies
 }
 
 /** An escape for half of a surrogate pair (the whole pair, too, has one), or a name that is no field's. */

@@ -3,7 +3,6 @@
 use std::rc::Rc;
 
 use futures_util::future::join;
-use js_sys::Array;
 use landfall_core::body::{Body, SyncMetadata};
 use landfall_core::decide::{Command, Done, check};
 use landfall_core::error::Error;
@@ -24,11 +23,11 @@ fn place(at: usize, single: bool) -> String {
 /// The command that creates these records. They are copied now: what the app does to its objects afterwards is its own.
 pub(super) fn creation(
     table: &str,
-    records: &Array,
+    records: &[JsValue],
     single: bool,
     priority: Option<Priority>,
 ) -> Result<Command<JsBody>, Error> {
-    let copy = |(at, record): (usize, JsValue)| match JsBody::copy_in(&record) {
+    let copy = |(at, record): (usize, &JsValue)| match JsBody::copy_in(record) {
         Ok(copied) => Ok(copied.body),
         Err(refused) => Err(unsayable(refused, &place(at, single))),
     };
@@ -84,6 +83,10 @@ impl Instance {
     /// Records that were just written, as readers get them.
     pub(super) fn written(&self, table: &str, done: Done) -> Result<Vec<JsBody>, Error> {
         let Done::Written(ids) = done else { return Ok(Vec::new()) };
+        let views = self.engine.state().table(table).map(|table| table.views(&ids)).unwrap_or_default();
+        if views.len() == ids.len() {
+            return Ok(views);
+        }
         ids.iter().map(|id| self.as_written(table, id)).collect()
     }
 

@@ -59,9 +59,15 @@ impl Client {
 
     /// Creates records of one table, all or none; the records. `single`: the list holds one that the app passed alone.
     #[wasm_bindgen(unchecked_return_type = "Promise<unknown[]>")]
-    pub fn create(&self, table: String, records: &Array, single: bool, options: &WriteOptions) -> Promise {
+    pub fn create(
+        &self,
+        table: String,
+        records: Vec<JsValue>,
+        single: bool,
+        options: &WriteOptions,
+    ) -> Promise {
         let command = options::how(options)
-            .and_then(|how| Ok((calls::creation(&table, records, single, how.priority)?, how.durability)));
+            .and_then(|how| Ok((calls::creation(&table, &records, single, how.priority)?, how.durability)));
         let this = Rc::clone(&self.instance);
         promise(async move {
             let (command, durability) = command?;

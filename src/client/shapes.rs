@@ -1,6 +1,6 @@
 //! The plain data that crosses to JavaScript: the shapes of the package's `types.ts`.
 
-use std::collections::HashMap;
+use rustc_hash::FxHashMap;
 
 use landfall_core::engine::{Held, Report, Status};
 use landfall_core::log::entry::{Id, Mutation, MutationState, Operation};
@@ -139,7 +139,7 @@ pub(super) struct MutationShape<'m> {
 
 impl<'m> MutationShape<'m> {
     /// `waits` says which of the outbox's mutations need one that is parked.
-    pub(super) fn new(mutation: &'m Mutation<JsBody>, waits: &HashMap<Id, Waits>) -> Self {
+    pub(super) fn new(mutation: &'m Mutation<JsBody>, waits: &FxHashMap<Id, Waits>) -> Self {
         Self {
             id: &mutation.id,
             table: &mutation.table,

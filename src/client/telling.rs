@@ -14,7 +14,7 @@ use wasm_bindgen::prelude::*;
 
 use super::instance::Instance;
 use super::shapes::{MutationShape, Progress, SyncState, to_js};
-use crate::body::JsBody;
+use crate::body::{JsBody, array};
 use crate::connectivity::online;
 
 #[wasm_bindgen]
@@ -68,11 +68,7 @@ impl Told {
 
 /// An array of records, the very objects that every reader shares.
 pub(super) fn array_of(records: &[JsBody]) -> Array {
-    let array = Array::new_with_length(u32::try_from(records.len()).unwrap_or(u32::MAX));
-    for (at, record) in (0..).zip(records) {
-        array.set(at, record.as_ref().clone());
-    }
-    array
+    array(records.iter().map(|record| record.as_ref().clone()).collect())
 }
 
 impl Instance {

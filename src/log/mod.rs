@@ -103,8 +103,9 @@ impl Log<JsBody> for IdbLog {
         self.connection.database().await.map(drop).map_err(StoreError::Unavailable)
     }
 
-    async fn load(&self, keyspaces: &[String]) -> Result<Snapshot<JsBody>, StoreError> {
-        self.transact(Access::Read, async |database| transactions::load(database, keyspaces).await).await
+    async fn load(&self, keyspaces: &[String], from: u64) -> Result<Snapshot<JsBody>, StoreError> {
+        self.transact(Access::Read, async |database| transactions::load(database, keyspaces, from).await)
+            .await
     }
 
     async fn read(&self, from: u64) -> Result<Vec<Stored<JsBody>>, StoreError> {

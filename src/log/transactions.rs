@@ -12,7 +12,7 @@ use wasm_bindgen::prelude::*;
 
 use super::failure::{Failure, commit};
 use super::{LOG, MANIFEST, SEGMENTS};
-use crate::body::{JsBody, number, pack, unpack};
+use crate::body::{JsBody, bodies_of, head_of, number, pack};
 
 /// Where the current manifest lies. Generations begin with 1.
 const CURRENT_MANIFEST: f64 = 0.0;
@@ -20,7 +20,11 @@ const CURRENT_MANIFEST: f64 = 0.0;
 /// Where there is never anything for long.
 const PROBE: f64 = -1.0;
 
-pub(super) async fn load(database: &Database, keyspaces: &[String]) -> Result<Snapshot<JsBody>, Failure> {
+pub(super) async fn load(
+    database: &Database,
+    keyspaces: &[String],
+    from: u64,
+) -> Result<Snapshot<JsBody>, Failure> {
     let issue = || -> Result<_, Error> {
         let transaction = database.transaction([LOG, SEGMENTS, MANIFEST]).build()?;
         let manifest =
@@ -38,8 +42,8 @@ pub(super) async fn load(database: &Database, keyspaces: &[String]) -> Result<Sn
             .collect::<Result<Vec<_>, _>>()?;
         drop(store);
         let store = transaction.object_store(LOG)?;
-        let keys = store.get_all_keys::<f64>().primitive()?;
-        let values = store.get_all::<JsValue>().primitive()?;
+        let keys = store.get_all_keys::<f64>().with_query::<f64, _>(number(from)..).primitive()?;
+        let values = store.get_all::<JsValue>().with_query::<f64, _>(number(from)..).primitive()?;
         drop(store);
         Ok((transaction, manifest, segments, keys, values))
     };
@@ -208,15 +212,16 @@ fn stored(
 }
 
 pub(super) fn packed(packed: &Packed<JsBody>) -> JsString {
-    pack(&packed.head, &packed.bodies.iter().map(AsRef::<JsValue>::as_ref).collect())
+    pack(&packed.head, packed.bodies.iter().map(|body| body.as_ref().clone()).collect())
 }
 
 /// The bodies' text stays in JavaScript: only the head is copied over here.
 fn unpacked(text: &JsValue, what: impl Fn() -> String) -> Result<Packed<JsBody>, Failure> {
-    let parts = unpack(text).map_err(|_| Failure::Damaged(what()))?;
+    let head = head_of(text).map_err(|_| Failure::Damaged(what()))?;
+    let bodies = bodies_of(text).map_err(|_| Failure::Damaged(what()))?;
     Ok(Packed {
-        head: parts.get(0).as_string().ok_or_else(|| Failure::Damaged(what()))?,
-        bodies: Array::from(&parts.get(1)).iter().map(JsBody::parsed).collect(),
+        head: String::from_utf8(head).map_err(|_| Failure::Damaged(what()))?,
+        bodies: bodies.into_iter().map(JsBody::parsed).collect(),
     })
 }
 

@@ -98,7 +98,7 @@ pub(crate) async fn entries_are_read_in_key_order<S: Subject>(subject: &S, name:
 
     assert_eq!(keys(&log.read(last).await.unwrap()), [last]);
     assert!(log.read(last + 1).await.unwrap().is_empty());
-    assert_eq!(keys(&log.load(&[]).await.unwrap().entries), keys(&all));
+    assert_eq!(keys(&log.load(&[], 0).await.unwrap().entries), keys(&all));
 }
 
 pub(crate) async fn an_append_tells_what_lay_before_it<S: Subject>(subject: &S, name: &str) {
@@ -153,7 +153,7 @@ pub(crate) async fn a_swap_is_seen_whole<S: Subject>(subject: &S, name: &str) {
     let log = opened(subject, name).await;
     let second = add(subject, &log, "2").await;
     let third = add(subject, &log, "3").await;
-    let before = log.load(&["tasks".into()]).await.unwrap();
+    let before = log.load(&["tasks".into()], 0).await.unwrap();
     assert_eq!((before.manifest, before.segments.len()), (None, 0));
 
     let first = Swap {
@@ -169,7 +169,7 @@ pub(crate) async fn a_swap_is_seen_whole<S: Subject>(subject: &S, name: &str) {
         delete_log_through: Some(second),
     };
     assert!(log.swap(first).await.unwrap());
-    let seen = log.load(&["tasks".into()]).await.unwrap();
+    let seen = log.load(&["tasks".into()], 0).await.unwrap();
     assert_eq!(seen.manifest.as_deref(), Some("\"one\""));
     assert_eq!(keys(&seen.entries), [third]);
     assert_eq!(heads(&seen), [("tasks".into(), 2, "2".into()), ("tasks".into(), 10, "10".into())]);
@@ -184,7 +184,7 @@ pub(crate) async fn a_swap_is_seen_whole<S: Subject>(subject: &S, name: &str) {
     };
     assert!(log.swap(second).await.unwrap());
     let seen =
-        opened(subject, name).await.load(&["tasks".into(), "task".into(), "none".into()]).await.unwrap();
+        opened(subject, name).await.load(&["tasks".into(), "task".into(), "none".into()], 0).await.unwrap();
     assert_eq!(seen.manifest.as_deref(), Some("\"two\""));
     assert_eq!(keys(&seen.entries), [third]);
     assert_eq!(
@@ -216,7 +216,7 @@ pub(crate) async fn a_taken_generation_changes_nothing<S: Subject>(subject: &S, 
     };
     assert!(!opened(subject, name).await.swap(stale).await.unwrap());
 
-    let seen = log.load(&["t".into()]).await.unwrap();
+    let seen = log.load(&["t".into()], 0).await.unwrap();
     assert_eq!(seen.manifest.as_deref(), Some("\"b\""));
     assert_eq!(heads(&seen), [("t".into(), 2, "\"b\"".into())]);
     assert_eq!(keys(&seen.entries), [last]);
@@ -229,7 +229,7 @@ pub(crate) async fn of_two_swaps_one_wins<S: Subject>(subject: &S, name: &str) {
     let (a, b) = join(one.swap(first), two.swap(second)).await;
     let (a, b) = (a.unwrap(), b.unwrap());
     assert!(a != b, "{a} {b}");
-    let seen = two.load(&["t".into()]).await.unwrap();
+    let seen = two.load(&["t".into()], 0).await.unwrap();
     let winner = if a { "\"a\"" } else { "\"b\"" };
     assert_eq!(seen.manifest.as_deref(), Some(winner));
     assert_eq!(heads(&seen), [("t".into(), 1, winner.into())]);
@@ -259,7 +259,7 @@ pub(crate) async fn a_snapshot_is_one_moment<S: Subject>(subject: &S, name: &str
     };
     let read = async {
         for _ in 0..60 {
-            let seen = reader.load(&["t".into()]).await.unwrap();
+            let seen = reader.load(&["t".into()], 0).await.unwrap();
             match seen.manifest.clone() {
                 None => assert!(seen.segments.is_empty() && !seen.entries.is_empty()),
                 Some(generation) => {
@@ -286,7 +286,7 @@ pub(crate) async fn what_is_not_awaited_is_whole_or_absent<S: Subject>(subject: 
         let _ = swap.poll(&mut context);
     }
     let after = add(subject, &log, "\"after\"").await;
-    let seen = log.load(&["t".into()]).await.unwrap();
+    let seen = log.load(&["t".into()], 0).await.unwrap();
     assert_eq!(keys(&seen.entries).last(), Some(&after));
     for entry in &seen.entries {
         if entry.packed.head == "\"dropped\"" {

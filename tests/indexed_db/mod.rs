@@ -190,7 +190,7 @@ async fn a_swap_that_fails_half_way_changes_nothing() {
     let swapped = log.swap(swap(2, 3, last)).await;
     undo.call0(&JsValue::NULL).unwrap();
     assert_ne!(swapped, Ok(true));
-    let seen = log.load(&["t".into()]).await.unwrap();
+    let seen = log.load(&["t".into()], 0).await.unwrap();
     assert_eq!(seen.manifest.as_deref(), Some("1"));
     assert_eq!(seen.segments.iter().map(|(key, _)| key.number).collect::<Vec<_>>(), [1, 2]);
     assert_eq!(seen.entries.iter().map(|entry| entry.key).collect::<Vec<_>>(), [last]);

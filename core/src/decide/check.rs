@@ -14,39 +14,49 @@ pub fn table<'s>(schema: &'s Schema, name: &str) -> Result<&'s Table, Error> {
     })
 }
 
-/// Checks all the fields of a new record.
-pub(super) fn whole<B: Body>(table: &Table, data: &B) -> Result<(), Error> {
-    let fields = data.fields();
-    fields_known(table, &fields)?;
-    for (name, field) in &table.fields {
-        match data.kind(name) {
-            None | Some(Kind::Null) if field.optional => {}
+/// Checks all the fields of a new record; the names of those that it has.
+pub(super) fn whole<'t, B: Body>(table: &'t Table, data: &B) -> Result<Vec<&'t str>, Error> {
+    let outline = data.outline(&table.field_names);
+    known(outline.unknown.as_deref())?;
+    let mut present = Vec::with_capacity(outline.kinds.len());
+    for ((name, field), kind) in table.fields.iter().zip(outline.kinds) {
+        match kind {
+            None if field.optional => continue,
             None => return Err(invalid(name, "is required")),
+            Some(Kind::Null) if field.optional => {}
             Some(kind) => fits(name, field.kind, kind)?,
         }
+        present.push(name.as_str());
     }
-    Ok(())
+    Ok(present)
 }
 
-/// Checks the changed and removed fields of an update.
-pub(super) fn part<B: Body>(table: &Table, changes: &B, unset: &[String]) -> Result<(), Error> {
-    let fields = changes.fields();
-    fields_known(table, &fields)?;
-    fields_known(table, unset)?;
-    for name in &fields {
-        let (Some(field), Some(kind)) = (table.field(name), changes.kind(name)) else { continue };
+/// Checks the changed and removed fields of an update; the names of those that it changes.
+pub(super) fn part<'t, B: Body>(
+    table: &'t Table,
+    changes: &B,
+    unset: &[String],
+) -> Result<Vec<&'t str>, Error> {
+    let outline = changes.outline(&table.field_names);
+    known(outline.unknown.as_deref())?;
+    known(unset.iter().find(|name| !table.fields.contains_key(*name)).map(String::as_str))?;
+    let mut present = Vec::new();
+    for ((name, field), kind) in table.fields.iter().zip(outline.kinds) {
+        let Some(kind) = kind else { continue };
         if !(field.optional && kind == Kind::Null) {
             fits(name, field.kind, kind)?;
         }
+        present.push(name.as_str());
     }
     match unset.iter().find(|name| table.field(name).is_some_and(|field| !field.optional)) {
         Some(required) => Err(invalid(required, "is required and cannot be removed")),
-        None => Ok(()),
+        None => Ok(present),
     }
 }
 
-fn fields_known(table: &Table, names: &[String]) -> Result<(), Error> {
-    match names.iter().find(|name| !table.fields.contains_key(*name)) {
+/// Refuses a field that the table has not.
+fn known(unknown: Option<&str>) -> Result<(), Error> {
+    match unknown {
         None => Ok(()),
         Some(name) if name == "id" || name.starts_with('_') => {
             Err(invalid(name, "is set by Landfall and cannot be written"))

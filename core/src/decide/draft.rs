@@ -3,10 +3,9 @@
 //! Several commands are decided into one entry, each on what those before it decided; and the entry may turn out void,
 //! so nothing of it touches the state until it is known to be valid.
 
-use std::{
-    collections::{BTreeSet, HashMap},
-    rc::Rc,
-};
+use std::{collections::BTreeSet, rc::Rc};
+
+use rustc_hash::FxHashMap;
 
 use crate::{
     body::Body,
@@ -22,14 +21,14 @@ pub struct Draft<'s, B: Body> {
     state: &'s State<B>,
     changes: Vec<Change<B>>,
     /// Where in `changes` the latest row of a key is.
-    records: HashMap<Key, usize>,
-    bases: HashMap<Key, usize>,
-    mutations: HashMap<Id, usize>,
+    records: FxHashMap<Key, usize>,
+    bases: FxHashMap<Key, usize>,
+    mutations: FxHashMap<Id, usize>,
     /// Mutations put by this draft, by the record that they belong to now.
-    mutations_of: HashMap<Key, BTreeSet<u64>>,
-    by_sequence: HashMap<u64, Id>,
-    mappings: HashMap<Id, Id>,
-    meta: HashMap<Id, usize>,
+    mutations_of: FxHashMap<Key, BTreeSet<u64>>,
+    by_sequence: FxHashMap<u64, Id>,
+    mappings: FxHashMap<Id, Id>,
+    meta: FxHashMap<Id, usize>,
     next_sequence: u64,
 }
 
@@ -42,13 +41,13 @@ impl<'s, B: Body> Draft<'s, B> {
         Self {
             state,
             changes: Vec::new(),
-            records: HashMap::new(),
-            bases: HashMap::new(),
-            mutations: HashMap::new(),
-            mutations_of: HashMap::new(),
-            by_sequence: HashMap::new(),
-            mappings: HashMap::new(),
-            meta: HashMap::new(),
+            records: FxHashMap::default(),
+            bases: FxHashMap::default(),
+            mutations: FxHashMap::default(),
+            mutations_of: FxHashMap::default(),
+            by_sequence: FxHashMap::default(),
+            mappings: FxHashMap::default(),
+            meta: FxHashMap::default(),
             next_sequence: state.outbox.next_sequence(),
         }
     }

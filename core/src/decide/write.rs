@@ -19,26 +19,16 @@ pub(super) fn create<B: Body>(
     priority: Option<Priority>,
 ) -> Result<Id, Error> {
     let definition = check::table(draft.schema(), table)?;
-    check::whole(definition, data)?;
+    let fields = check::whole(definition, data)?;
     let data = draft.resolved(table, data.clone());
     let dependencies = parents(draft, table, &data)?;
     let id: Id = match definition.ids {
         Ids::Temporary => writing.temporary_id(table),
         Ids::Uuid => writing.record_uuid(),
     };
-    let priority =
-        priority.unwrap_or_else(|| definition.priority.of(data.fields().iter().map(String::as_str)));
-    let mutation = writing.mutation(draft, table, &id, Operation::Create, data.clone(), priority);
-    let record = Record {
-        data,
-        version: None,
-        server_updated_at: None,
-        local_updated_at: Some(writing.now_ms()),
-        sync_id: Some(mutation.id.clone()),
-        status: settle::status(false, [MutationState::Pending]),
-        deleted: false,
-    };
-    draft.put_record(table, &id, Some(record));
+    let priority = priority.unwrap_or_else(|| definition.priority.of(fields));
+    let mutation = writing.mutation(draft, table, &id, Operation::Create, data, priority);
+    draft.put_record(table, &id, Some(Record::born_of(&mutation)));
     draft.put_mutation(Mutation { dependencies, ..mutation });
     Ok(id)
 }
@@ -56,14 +46,13 @@ pub(super) fn update<B: Body>(
     let definition = check::table(draft.schema(), table)?;
     let id = draft.resolve(id);
     let Some(record) = draft.live(table, &id).cloned() else { return Err(not_found(table, &id)) };
-    check::part(definition, changes, unset)?;
+    let fields = check::part(definition, changes, unset)?;
     let changes = draft.resolved(table, changes.clone());
-    let fields = changes.fields();
     if fields.is_empty() && unset.is_empty() {
         return Ok(id);
     }
     let dependencies = parents(draft, table, &changes)?;
-    let named = fields.iter().chain(unset).map(String::as_str);
+    let named = fields.iter().copied().chain(unset.iter().map(String::as_str));
     let priority = priority.unwrap_or_else(|| definition.priority.of(named.clone()));
     let moves = named.clone().any(|field| definition.references.contains_key(field));
 
@@ -75,7 +64,7 @@ pub(super) fn update<B: Body>(
             let mut merged = (**last).clone();
             merged.data = last.data.patched(&changes, unset);
             if last.operation == Operation::Update {
-                merged.unset.retain(|field| !fields.contains(field));
+                merged.unset.retain(|field| !fields.contains(&field.as_str()));
                 let added = unset.iter().filter(|field| !last.unset.contains(field)).cloned();
                 merged.unset.extend(added.collect::<Vec<_>>());
             }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::{Engine, load::valid_after};
 use crate::{
     error::Error,
-    log::{codec::unpack_segment, compaction, manifest::Manifest},
+    log::{codec::unpack_segment, compaction},
     ports::{Log, Ports},
 };
 
@@ -45,9 +45,8 @@ impl<P: Ports> Engine<P> {
         // Its id map must hold every mapping that it compacts.
         self.catch_up().await?;
         let log = self.ports.log();
-        let snapshot = log.load(&[]).await?;
-        let manifest =
-            Manifest::parse(snapshot.manifest.as_deref()).map_err(|error| self.stop(error.into()))?;
+        let snapshot = log.load(&[], self.through.get()).await?;
+        let manifest = self.read_manifest(&snapshot)?;
         let valid = valid_after(&manifest.through, &snapshot.entries).map_err(|error| self.stop(error))?;
         let head = self.state().head.key;
         let entries: Vec<_> =
@@ -63,8 +62,8 @@ impl<P: Ports> Engine<P> {
             taken.iter().filter(|(_, runs)| !runs.is_empty()).map(|(keyspace, _)| keyspace.clone()).collect();
         let mut segments = BTreeMap::new();
         if !keyspaces.is_empty() {
-            let again = log.load(&keyspaces).await?;
-            let now = Manifest::parse(again.manifest.as_deref()).map_err(|error| self.stop(error.into()))?;
+            let again = log.load(&keyspaces, u64::MAX).await?;
+            let now = self.read_manifest(&again)?;
             if now.generation != manifest.generation {
                 return Ok(false);
             }

@@ -171,9 +171,8 @@ impl<P: Ports> Engine<P> {
         if missing.is_empty() {
             return Ok(());
         }
-        let snapshot = self.ports.log().load(&keyspaces(&missing, false)).await?;
-        let manifest =
-            Manifest::parse(snapshot.manifest.as_deref()).map_err(|error| self.stop(error.into()))?;
+        let snapshot = self.ports.log().load(&keyspaces(&missing, false), self.through.get()).await?;
+        let manifest = self.read_manifest(&snapshot)?;
         let head = self.state().head.clone();
         // The segments are of a later entry than our state, so the state goes there first; that needs the entries between.
         if head.key < manifest.through.key {
@@ -225,6 +224,14 @@ impl<P: Ports> Engine<P> {
         Ok(runs)
     }
 
+    /// The manifest of a snapshot. Where the log goes on after it is where the next load begins to read.
+    pub(super) fn read_manifest(&self, snapshot: &Snapshot<P::Body>) -> Result<Manifest, Error> {
+        let manifest =
+            Manifest::parse(snapshot.manifest.as_deref()).map_err(|error| self.stop(error.into()))?;
+        self.through.set(manifest.through.key);
+        Ok(manifest)
+    }
+
     async fn reload_all(&self, watch: Watch<'_>) -> Result<bool, Error> {
         let entries = self.reload(&[]).await?;
         Ok(entries.iter().any(|mark| watch.sees(mark)))
@@ -236,9 +243,12 @@ impl<P: Ports> Engine<P> {
         tables.extend(more.iter().filter(|table| self.schema.table(table).is_some()).cloned());
         tables.sort();
         tables.dedup();
-        let snapshot = self.ports.log().load(&keyspaces(&tables, true)).await?;
-        let manifest =
-            Manifest::parse(snapshot.manifest.as_deref()).map_err(|error| self.stop(error.into()))?;
+        // The manifest alone first: entries that are in the segments stay in the log for one compaction longer, and to
+        // read them too could cost as much as all the rest.
+        let log = self.ports.log();
+        self.read_manifest(&log.load(&[], u64::MAX).await?)?;
+        let snapshot = log.load(&keyspaces(&tables, true), self.through.get()).await?;
+        let manifest = self.read_manifest(&snapshot)?;
         let valid = valid_after(&manifest.through, &snapshot.entries).map_err(|error| self.stop(error))?;
         if valid.gap {
             return Err(self.stop(Error::Corrupt("entries are missing from the log".to_owned())));
@@ -250,8 +260,13 @@ impl<P: Ports> Engine<P> {
                 state.apply(run, &mut ());
             }
         }
-        for table in &tables {
-            state.hold_table(table, runs.remove(&keyspace::of_table(table)).unwrap_or_default());
+        for table in self.schema.tables.keys() {
+            let keyspace = keyspace::of_table(table);
+            let wanted = tables.iter().any(|wanted| **wanted == **table);
+            // A table without segments is all in the entries that are read in any case.
+            if wanted || !manifest.segments.iter().any(|segment| segment.keyspace == keyspace) {
+                state.hold_table(table, runs.remove(&keyspace).unwrap_or_default());
+            }
         }
         state.head = manifest.through;
         let rows = valid.entries.iter().map(|(_, entry)| entry.changes.len()).sum();

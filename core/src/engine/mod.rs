@@ -61,6 +61,8 @@ pub struct Engine<P: Ports> {
     /// Held while the store is read into the state or appended to, so that the state moves in the order of the log.
     gate: Mutex<()>,
     queue: RefCell<VecDeque<commit::Waiting<P::Body>>>,
+    /// The key after which the log goes on, by the manifest that was read last.
+    through: Cell<u64>,
     /// Entries and rows folded since the last compaction that this context knows of.
     grown: Cell<compact::Grown>,
     /// Why nothing is written any more: the log is damaged, or a newer release writes it.
@@ -82,6 +84,7 @@ impl<P: Ports> Engine<P> {
             touched: RefCell::default(),
             gate: Mutex::new(()),
             queue: RefCell::default(),
+            through: Cell::default(),
             grown: Cell::default(),
             stopped: RefCell::default(),
             status: RefCell::default(),

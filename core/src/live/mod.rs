@@ -193,7 +193,7 @@ impl LiveQueries {
             return None;
         }
         subscription.delivered = Some(revisions);
-        Some(ids.iter().filter_map(|id| table.view(id)).collect())
+        Some(table.views(&ids))
     }
 }
 

@@ -7,8 +7,11 @@ use std::rc::Rc;
 
 use serde::{Deserialize, Serialize};
 
-use super::entry::{Base, Change, Entry, FORMAT, Mark, Mutation, Record, ServerCopy};
-use crate::{body::Body, ports::Packed};
+use super::entry::{Base, Change, Entry, FORMAT, Mark, Mutation, Operation, Position, Record, ServerCopy};
+use crate::{
+    body::{Body, SyncStatus},
+    ports::Packed,
+};
 
 /// Why a stored value cannot be read.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -20,13 +23,24 @@ pub enum CodecError {
     Damaged(String),
 }
 
-/// A run of one keyspace's rows in the order of their keys.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct Segment<B> {
-    #[serde(rename = "v")]
-    pub format: u32,
-    #[serde(rename = "c")]
-    pub rows: Vec<Change<B>>,
+/// An entry's head as it is stored.
+#[derive(Serialize, Deserialize)]
+struct EntryHead {
+    v: u32,
+    m: Mark,
+    p: Position,
+    c: Vec<Change<u32>>,
+    /// Which of the changes are creates that put their record too: [`Record::born_of`] says what it is, so it is not
+    /// stored.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    n: Vec<usize>,
+}
+
+/// A segment's head: rows of one keyspace, in the order of their keys.
+#[derive(Serialize, Deserialize)]
+struct SegmentHead {
+    v: u32,
+    c: Vec<Change<u32>>,
 }
 
 #[derive(Deserialize)]
@@ -103,7 +117,7 @@ impl<B> Change<B> {
             },
             Self::Mutation { id, row } => Change::Mutation {
                 id: id.clone(),
-                row: row.as_ref().map(|mutation| Rc::new(mutation.map(f))),
+                row: row.as_ref().map(|mutation| Rc::new(Mutation { id: id.clone(), ..mutation.map(f) })),
             },
             Self::Mapping(mapping) => Change::Mapping(mapping.clone()),
             Self::Cursor { set, row } => Change::Cursor { set: set.clone(), row: row.clone() },
@@ -150,35 +164,68 @@ fn unpack_changes<B: Body>(changes: &[Change<u32>], bodies: &[B]) -> Result<Vec<
     }
 }
 
+/// Whether `change` is the record that the create after it makes.
+fn is_born_of<B: Body>(change: &Change<B>, next: Option<&Change<B>>) -> bool {
+    let Change::Record { table, id, row: Some(record) } = change else { return false };
+    let Some(Change::Mutation { row: Some(create), .. }) = next else { return false };
+    create.operation == Operation::Create
+        && create.table == *table
+        && create.record_id == *id
+        && record.data.same(&create.data)
+        && record.version.is_none()
+        && record.server_updated_at.is_none()
+        && record.local_updated_at == Some(create.timestamp)
+        && record.sync_id.as_ref() == Some(&create.id)
+        && record.status == SyncStatus::PendingUpload
+        && !record.deleted
+}
+
 /// An entry as it is stored.
 pub fn pack_entry<B: Body>(entry: &Entry<B>) -> Result<Packed<B>, CodecError> {
-    let mut bodies = Vec::new();
+    let mut bodies = Vec::with_capacity(entry.changes.len());
     let mut index = gather(&mut bodies);
-    let head = Entry {
-        format: entry.format,
-        mark: entry.mark.clone(),
-        prev: entry.prev.clone(),
-        changes: entry.changes.iter().map(|change| change.map(&mut index)).collect(),
-    };
+    let mut stored = Vec::with_capacity(entry.changes.len());
+    let mut births = Vec::new();
+    for (at, change) in entry.changes.iter().enumerate() {
+        if is_born_of(change, entry.changes.get(at + 1)) {
+            births.push(stored.len());
+        } else {
+            stored.push(change.map(&mut index));
+        }
+    }
     drop(index);
+    let head =
+        EntryHead { v: entry.format, m: entry.mark.clone(), p: entry.prev.clone(), c: stored, n: births };
     Ok(Packed { head: serde_json::to_string(&head).map_err(damaged)?, bodies })
 }
 
 /// A stored entry.
 pub fn unpack_entry<B: Body>(packed: &Packed<B>) -> Result<Entry<B>, CodecError> {
-    let head: Entry<u32> = match serde_json::from_str(&packed.head) {
+    let head: EntryHead = match serde_json::from_str(&packed.head) {
         Ok(head) => head,
         Err(error) => return Err(check_format(&packed.head).err().unwrap_or_else(|| damaged(error))),
     };
-    if head.format > FORMAT {
-        return Err(CodecError::Newer(head.format));
+    if head.v > FORMAT {
+        return Err(CodecError::Newer(head.v));
     }
-    Ok(Entry {
-        format: head.format,
-        mark: head.mark,
-        prev: head.prev,
-        changes: unpack_changes(&head.changes, &packed.bodies)?,
-    })
+    let mut changes = unpack_changes(&head.c, &packed.bodies)?;
+    if !head.n.is_empty() {
+        let mut births = head.n.into_iter().peekable();
+        let mut whole = Vec::with_capacity(changes.len() * 2);
+        for (at, change) in changes.into_iter().enumerate() {
+            if births.next_if_eq(&at).is_some() {
+                let Change::Mutation { row: Some(create), .. } = &change else {
+                    return Err(damaged(format!("change {at} is no create")));
+                };
+                let row = Some(Record::born_of(create));
+                let (table, id) = (create.table.clone(), create.record_id.clone());
+                whole.push(Change::Record { table, id, row });
+            }
+            whole.push(change);
+        }
+        changes = whole;
+    }
+    Ok(Entry { format: head.v, mark: head.m, prev: head.p, changes })
 }
 
 /// A stored entry's mark, without the rest of it.
@@ -195,8 +242,7 @@ pub fn mark_of<B>(packed: &Packed<B>) -> Result<Mark, CodecError> {
 pub fn pack_segment<B: Body>(rows: &[Change<B>]) -> Result<Packed<B>, CodecError> {
     let mut bodies = Vec::new();
     let mut index = gather(&mut bodies);
-    let head =
-        Segment { format: FORMAT, rows: rows.iter().map(|row| row.map(&mut index)).collect::<Vec<_>>() };
+    let head = SegmentHead { v: FORMAT, c: rows.iter().map(|row| row.map(&mut index)).collect() };
     drop(index);
     Ok(Packed { head: serde_json::to_string(&head).map_err(damaged)?, bodies })
 }
@@ -204,6 +250,6 @@ pub fn pack_segment<B: Body>(rows: &[Change<B>]) -> Result<Packed<B>, CodecError
 /// A stored segment's rows.
 pub fn unpack_segment<B: Body>(packed: &Packed<B>) -> Result<Vec<Change<B>>, CodecError> {
     check_format(&packed.head)?;
-    let head: Segment<u32> = serde_json::from_str(&packed.head).map_err(damaged)?;
-    unpack_changes(&head.rows, &packed.bodies)
+    let head: SegmentHead = serde_json::from_str(&packed.head).map_err(damaged)?;
+    unpack_changes(&head.c, &packed.bodies)
 }

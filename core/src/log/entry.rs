@@ -27,18 +27,14 @@ pub struct Position {
     pub mark: Mark,
 }
 
-/// One atomic commit. It holds outcomes: applying it runs no rule and asks nobody.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+/// One atomic commit. It holds outcomes: applying it runs no rule and asks nobody. [`super::codec`] says how it is stored.
+#[derive(Clone, Debug, PartialEq)]
 pub struct Entry<B> {
     /// [`FORMAT`] when it was written. A reader of an older format stops here.
-    #[serde(rename = "v")]
     pub format: u32,
-    #[serde(rename = "m")]
     pub mark: Mark,
     /// The last valid entry that its writer had seen.
-    #[serde(rename = "p")]
     pub prev: Position,
-    #[serde(rename = "c")]
     pub changes: Vec<Change<B>>,
 }
 
@@ -132,6 +128,22 @@ pub struct Record<B> {
     pub deleted: bool,
 }
 
+impl<B: Clone> Record<B> {
+    /// The record that its create makes, before anything else happens to it.
+    #[must_use]
+    pub fn born_of(create: &Mutation<B>) -> Self {
+        Self {
+            data: create.data.clone(),
+            version: None,
+            server_updated_at: None,
+            local_updated_at: Some(create.timestamp),
+            sync_id: Some(create.id.clone()),
+            status: SyncStatus::PendingUpload,
+            deleted: false,
+        }
+    }
+}
+
 /// One of the server's versions of a record.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ServerCopy<B> {
@@ -208,9 +220,11 @@ pub struct Refusal {
 
 /// One durable intent to create, update or delete one record (F2).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(bound(serialize = "B: Serialize", deserialize = "B: Deserialize<'de>"))]
 pub struct Mutation<B> {
-    /// Also the idempotency key. A UUID of version 7, minted when it is written and never again.
-    #[serde(rename = "i")]
+    /// Also the idempotency key. A UUID of version 7, minted when it is written and never again. Stored as the key of
+    /// its row, and not once more in it.
+    #[serde(skip)]
     pub id: Id,
     /// Its place in the order of writing.
     #[serde(rename = "q")]

@@ -161,7 +161,7 @@ impl<B: Body> Log<B> for MemoryLog<B> {
         Ok(())
     }
 
-    async fn load(&self, keyspaces: &[String]) -> Result<Snapshot<B>, StoreError> {
+    async fn load(&self, keyspaces: &[String], from: u64) -> Result<Snapshot<B>, StoreError> {
         self.pause().await;
         let snapshot = {
             let store = self.store.borrow();
@@ -173,7 +173,7 @@ impl<B: Body> Log<B> for MemoryLog<B> {
                     .filter(|(key, _)| keyspaces.contains(&key.keyspace))
                     .map(|(key, packed)| (key.clone(), packed.clone()))
                     .collect(),
-                entries: stored(&store, 0),
+                entries: stored(&store, from),
             }
         };
         self.pause().await;

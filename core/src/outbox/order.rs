@@ -4,10 +4,9 @@
 //! on. What it depends on may travel in the same batch, before it; the one before it of its record may not. What waits
 //! for a mutation lends it its priority, so that a high update is never stuck behind the low create that it needs.
 
-use std::{
-    cmp::Reverse,
-    collections::{BinaryHeap, HashMap},
-};
+use std::{cmp::Reverse, collections::BinaryHeap};
+
+use rustc_hash::FxHashMap;
 
 use crate::{
     log::entry::{Id, Mutation, MutationState},
@@ -46,8 +45,8 @@ struct Node<'o, B> {
 /// The nodes in the order of writing. A dependency may have been written later than what needs it (an edit and retry), so
 /// what is blocked is found by following the arrows, not by the order.
 fn nodes<B>(outbox: &Outbox<B>) -> Vec<Node<'_, B>> {
-    let mut last_of_record: HashMap<(&str, &str), usize> = HashMap::new();
-    let mut index: HashMap<&str, usize> = HashMap::new();
+    let mut last_of_record: FxHashMap<(&str, &str), usize> = FxHashMap::default();
+    let mut index: FxHashMap<&str, usize> = FxHashMap::default();
     for (at, mutation) in outbox.iter().enumerate() {
         index.insert(&mutation.id, at);
     }
@@ -108,7 +107,7 @@ fn inherit<B>(nodes: &mut [Node<'_, B>]) {
 
 /// Why each mutation that is not on its way waits, by id.
 #[must_use]
-pub fn waits<B>(outbox: &Outbox<B>) -> HashMap<Id, Waits> {
+pub fn waits<B>(outbox: &Outbox<B>) -> FxHashMap<Id, Waits> {
     nodes(outbox).into_iter().map(|node| (node.mutation.id.clone(), node.waits)).collect()
 }
 

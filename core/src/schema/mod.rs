@@ -43,6 +43,8 @@ pub struct Schema {
 pub struct Table {
     /// The app's own fields; `id` and names that begin with `_` are Landfall's.
     pub fields: BTreeMap<String, Field>,
+    /// The names of the fields, in the same order: asked for with every write.
+    pub field_names: Vec<String>,
     /// Foreign keys, by the field that holds them.
     pub references: BTreeMap<String, Reference>,
     /// The declared indexes in the order of the document, then one for each foreign key that leads none of them.

@@ -131,7 +131,8 @@ fn table(value: &Value, path: &str) -> Parsed<Table> {
         Some(_) => return error(&at(path, "ids"), "must be `temporary` or `uuid`"),
     };
     let priority = priority_rule(map.get("priority"), &at(path, "priority"), &fields)?;
-    Ok(Table { fields, references, indexes, unique, ids, priority })
+    let field_names = fields.keys().cloned().collect();
+    Ok(Table { fields, field_names, references, indexes, unique, ids, priority })
 }
 
 fn fields(value: &Value, path: &str) -> Parsed<BTreeMap<String, Field>> {

@@ -1,13 +1,13 @@
 //! The id map: which temporary id became which server id. It only grows.
 
-use std::collections::HashMap;
+use rustc_hash::FxHashMap;
 
 use crate::log::entry::{Id, Mapping};
 
 /// Every exchange of a temporary id that this database knows of.
 #[derive(Clone, Debug, Default)]
 pub struct IdMap {
-    by_temporary: HashMap<Id, Mapping>,
+    by_temporary: FxHashMap<Id, Mapping>,
 }
 
 impl IdMap {

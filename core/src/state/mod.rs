@@ -10,12 +10,11 @@ pub mod ids;
 pub mod outbox;
 pub mod references;
 
-use std::{
-    collections::{BTreeMap, HashMap},
-    rc::Rc,
-};
+use std::{collections::BTreeMap, rc::Rc};
 
 use self::{ids::IdMap, outbox::Outbox};
+use rustc_hash::FxHashMap;
+
 use crate::{
     body::Body,
     log::entry::{Base, Change, Cursor, Id, Position, Record},
@@ -56,7 +55,7 @@ pub struct State<B: Body> {
     /// The tables in memory; the others are in the store alone.
     tables: BTreeMap<Id, Table<B>>,
     pub outbox: Outbox<B>,
-    bases: HashMap<(Id, Id), Base<B>>,
+    bases: FxHashMap<(Id, Id), Base<B>>,
     pub ids: IdMap,
     cursors: BTreeMap<Id, Cursor>,
     meta: BTreeMap<Id, String>,
@@ -71,7 +70,7 @@ impl<B: Body> State<B> {
             schema,
             tables: BTreeMap::new(),
             outbox: Outbox::default(),
-            bases: HashMap::new(),
+            bases: FxHashMap::default(),
             ids: IdMap::default(),
             cursors: BTreeMap::new(),
             meta: BTreeMap::new(),

@@ -1,9 +1,8 @@
 //! The outbox: every mutation that is not yet settled, in the order of writing.
 
-use std::{
-    collections::{BTreeMap, HashMap},
-    rc::Rc,
-};
+use std::{collections::BTreeMap, rc::Rc};
+
+use rustc_hash::FxHashMap;
 
 use crate::log::entry::{Id, Mutation, MutationState};
 
@@ -11,20 +10,20 @@ use crate::log::entry::{Id, Mutation, MutationState};
 #[derive(Clone, Debug)]
 pub struct Outbox<B> {
     by_sequence: BTreeMap<u64, Rc<Mutation<B>>>,
-    sequences: HashMap<Id, u64>,
+    sequences: FxHashMap<Id, u64>,
     /// The sequences of each record's mutations, ascending.
-    by_record: HashMap<(Id, Id), Vec<u64>>,
+    by_record: FxHashMap<(Id, Id), Vec<u64>>,
     /// Who names a mutation as a dependency, ascending.
-    dependents: HashMap<Id, Vec<u64>>,
+    dependents: FxHashMap<Id, Vec<u64>>,
 }
 
 impl<B> Default for Outbox<B> {
     fn default() -> Self {
         Self {
             by_sequence: BTreeMap::new(),
-            sequences: HashMap::new(),
-            by_record: HashMap::new(),
-            dependents: HashMap::new(),
+            sequences: FxHashMap::default(),
+            by_record: FxHashMap::default(),
+            dependents: FxHashMap::default(),
         }
     }
 }
@@ -116,7 +115,7 @@ fn insert_sorted(sequences: &mut Vec<u64>, sequence: u64) {
     }
 }
 
-fn remove_from<K: std::hash::Hash + Eq>(map: &mut HashMap<K, Vec<u64>>, key: &K, sequence: u64) {
+fn remove_from<K: std::hash::Hash + Eq>(map: &mut FxHashMap<K, Vec<u64>>, key: &K, sequence: u64) {
     let Some(sequences) = map.get_mut(key) else { return };
     sequences.retain(|other| *other != sequence);
     if sequences.is_empty() {

@@ -44,17 +44,19 @@ impl<B: Body> Row<B> {
         if record.deleted {
             return None;
         }
-        Some(self.view.get_or_init(|| {
-            let metadata = SyncMetadata {
-                status: record.status,
-                local_updated_at: record.local_updated_at,
-                server_updated_at: record.server_updated_at,
-                sync_id: record.sync_id.clone(),
-                deleted: record.deleted,
-                version: record.version,
-            };
-            record.data.record(id, &metadata)
-        }))
+        Some(self.view.get_or_init(|| record.data.record(id, &self.metadata())))
+    }
+
+    fn metadata(&self) -> SyncMetadata {
+        let record = &self.record;
+        SyncMetadata {
+            status: record.status,
+            local_updated_at: record.local_updated_at,
+            server_updated_at: record.server_updated_at,
+            sync_id: record.sync_id.clone(),
+            deleted: record.deleted,
+            version: record.version,
+        }
     }
 }
 
@@ -183,7 +185,26 @@ impl<B: Body> Table<B> {
 
     /// The records that a query asks for, as readers get them.
     pub fn select(&self, query: &Query) -> Result<Vec<B>, QueryError> {
-        Ok(self.query(query)?.iter().filter_map(|id| self.view(id)).collect())
+        Ok(self.views(&self.query(query)?))
+    }
+
+    /// Several records as readers get them, without those that are absent or deleted. Those that nobody has read yet are
+    /// made together, which costs a fraction of making each.
+    #[must_use]
+    pub fn views(&self, ids: &[Id]) -> Vec<B> {
+        let rows: Vec<(&Id, &Row<B>)> = ids
+            .iter()
+            .filter_map(|id| Some((id, self.rows.get(id)?)))
+            .filter(|(_, row)| !row.record.deleted)
+            .collect();
+        let unread: Vec<_> = rows.iter().filter(|(_, row)| row.view.get().is_none()).collect();
+        let made = B::records(
+            &unread.iter().map(|(id, row)| (&row.record.data, &***id, row.metadata())).collect::<Vec<_>>(),
+        );
+        for ((_, row), view) in unread.into_iter().zip(made) {
+            row.view.get_or_init(|| view);
+        }
+        rows.iter().filter_map(|(id, row)| row.view(id).cloned()).collect()
     }
 
     /// How many records [`query`](Self::query) would give: offset and limit count.

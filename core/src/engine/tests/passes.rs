@@ -138,7 +138,9 @@ fn a_table_that_was_not_loaded_takes_the_server_ids_when_it_is() {
         let project = create(&fixture.engine, "projects", json!({ "name": "Pier" })).await.unwrap();
         let step =
             create(&fixture.engine, "steps", json!({ "project_id": project, "name": "s" })).await.unwrap();
+        fixture.engine.compact().await.unwrap();
         let other = open(&fixture.log, &fixture.script, &fixture.dice).await;
+        assert!(!other.state().is_loaded("steps"), "it has segments, and nobody has used it");
         other.load_tables(&["steps".into()]).await.unwrap();
         fixture.push(apply_all(900));
         fixture.empty_pull();
