@@ -173,8 +173,8 @@ impl Body for JsBody {
     }
 
     fn records(rows: &[(&Self, &str, SyncMetadata)]) -> Vec<Self> {
-        // An id is whatever the server says: one with a line's end in it is made the long way.
-        if rows.iter().any(|(_, id, _)| id.contains('\n')) {
+        // An id is whatever the server says: one with a line's end in it is made the long way. So are a few records.
+        if rows.len() < BATCH_MIN || rows.iter().any(|(_, id, _)| id.contains('\n')) {
             return rows.iter().map(|(body, id, metadata)| body.record(id, metadata)).collect();
         }
         let bodies = rows.iter().map(|(body, _, _)| body.0.clone()).collect();
@@ -210,6 +210,9 @@ impl Body for JsBody {
         names::with(field, |field| get(&self.0, field)).as_string().map(Into::into)
     }
 }
+
+/// From so many records on, making them together is quicker than making each.
+const BATCH_MIN: usize = 4;
 
 thread_local! {
     /// In the order in which the type declares them. Made once: a string that crosses the boundary is copied and decoded each time.

@@ -14,7 +14,7 @@ const { getPrototypeOf, hasOwn, isFrozen } = Object
 const slice = Array.prototype.slice
 const SURROGATE = /\p{Surrogate}/u
 /** Chrome 111, Firefox 119, Safari 16.4 have the fast one. */
-const wellFormed = 'isWellFormed' in String.prototype ? (text) => text.isWellFormed() : (text) => !SURROGATE.test(text)
+const wellFormed = 'isWellFormed' in String.prototype ? text => text.isWellFormed() : text => !SURROGATE.test(text)
 
 /** A root prototype, of this realm or another one (an iframe's object is plain too), or none at all. */
 function isPlain(object) {
@@ -130,7 +130,8 @@ function pathText(path) {
 export function copyIn(value, absent) {
   const path = []
   try {
-    if (typeof value !== 'object' || value === null || Array.isArray(value)) throw new Refused('not an object with fields')
+    if (typeof value !== 'object' || value === null || Array.isArray(value))
+      throw new Refused('not an object with fields')
     if (!isPlain(value)) throw new Refused(kindOf(value))
     const copy = { ...value }
     const above = [value]
@@ -240,7 +241,7 @@ export function kind(body, field) {
 }
 
 /** What the glue made of a list. */
-export const array = (values) => values
+export const array = values => values
 
 /** The kind of each of these fields, a digit each, and then the first field that is none of them. */
 export function outline(body, names) {
@@ -252,20 +253,22 @@ export function outline(body, names) {
     text += found
   }
   const keys = Object.keys(body)
-  return keys.length === known ? text : text + keys.find((key) => !names.includes(key))
+  return keys.length === known ? text : text + keys.find(key => !names.includes(key))
 }
 
 /** JSON as it would be if nobody had given `Object` or `Array` a `toJSON` for all (Prototype.js 1.6 did). */
 export function toJson(value) {
-  return hasOwn(Object.prototype, 'toJSON') || hasOwn(Array.prototype, 'toJSON') ? plainJson(value) : JSON.stringify(value)
+  return hasOwn(Object.prototype, 'toJSON') || hasOwn(Array.prototype, 'toJSON')
+    ? plainJson(value)
+    : JSON.stringify(value)
 }
 
 function plainJson(value) {
   if (typeof value !== 'object' || value === null) return JSON.stringify(value)
   if (Array.isArray(value)) return `[${value.map(plainJson).join(',')}]`
   return `{${Object.keys(value)
-    .filter((key) => value[key] !== undefined)
-    .map((key) => `${JSON.stringify(key)}:${plainJson(value[key])}`)
+    .filter(key => value[key] !== undefined)
+    .map(key => `${JSON.stringify(key)}:${plainJson(value[key])}`)
     .join(',')}}`
 }
 

@@ -59,6 +59,7 @@ impl Client {
 
     /// Creates records of one table, all or none; the records. `single`: the list holds one that the app passed alone.
     #[wasm_bindgen(unchecked_return_type = "Promise<unknown[]>")]
+    #[expect(clippy::needless_pass_by_value, reason = "what crosses as a list is owned here")]
     pub fn create(
         &self,
         table: String,

@@ -117,11 +117,16 @@ impl App {
 
     /// The record that is created from a JavaScript expression.
     pub(super) fn create(&self, table: &str, fields: &str) -> Promise {
-        self.client.create(table.into(), &Array::of1(&js(fields)), true, &js("{}").unchecked_into())
+        self.client.create(table.into(), vec![js(fields)], true, &js("{}").unchecked_into())
     }
 
     pub(super) fn create_many(&self, table: &str, list: &str) -> Promise {
-        self.client.create(table.into(), &js(list).unchecked_into(), false, &js("{}").unchecked_into())
+        self.client.create(
+            table.into(),
+            js(list).unchecked_into::<Array>().to_vec(),
+            false,
+            &js("{}").unchecked_into(),
+        )
     }
 
     pub(super) fn update(&self, table: &str, id: &str, changes: &str) -> Promise {

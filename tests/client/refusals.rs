@@ -1,6 +1,6 @@
 //! Bad input, at the call: a code, the field, and nothing changed.
 
-use js_sys::{Array, JSON};
+use js_sys::JSON;
 use landfall::client::Client;
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_test::wasm_bindgen_test;
@@ -49,9 +49,9 @@ async fn options_that_there_are_not_are_refused() {
         ("{ priority: 1 }", "options.priority"),
         ("{ durability: 'none' }", "options.durability"),
     ] {
-        let list = Array::of1(&js("{ name: 'a' }"));
+        let list = vec![js("{ name: 'a' }")];
         let error =
-            refused(app.client.create("things".into(), &list, true, &js(options).unchecked_into())).await;
+            refused(app.client.create("things".into(), list, true, &js(options).unchecked_into())).await;
         assert_eq!((text(&error, "code"), text(&error, "field")), ("invalid-value".into(), at.into()));
     }
 }

@@ -36,7 +36,7 @@ async fn a_record_is_created_read_changed_and_deleted() {
 async fn what_the_app_does_to_its_object_after_the_call_is_not_stored() {
     let app = App::open(&unused()).await;
     let fields = js("{ name: 'before', extra: { list: [1] } }");
-    let created = app.client.create("things".into(), &Array::of1(&fields), true, &js("{}").unchecked_into());
+    let created = app.client.create("things".into(), vec![fields.clone()], true, &js("{}").unchecked_into());
     js_sys::Function::new_with_args("fields", "fields.name = 'after'; fields.extra.list.push(2)")
         .call1(&JsValue::NULL, &fields)
         .unwrap();
@@ -63,12 +63,8 @@ async fn what_is_stored_is_there_again_under_whatever_durability() {
     let name = unused();
     let app = App::open(&name).await;
     let strict = js("{ durability: 'strict', priority: 'critical' }");
-    let created = app.client.create(
-        "things".into(),
-        &Array::of1(&js("{ name: 'kept' }")),
-        true,
-        &strict.unchecked_into(),
-    );
+    let created =
+        app.client.create("things".into(), vec![js("{ name: 'kept' }")], true, &strict.unchecked_into());
     done(created).await;
     let [mutation] = &app.client.outbox().to_vec()[..] else { panic!("one mutation is expected") };
     assert_eq!(text(mutation, "priority"), "critical");
