@@ -54,5 +54,6 @@ async fn a_command_is_decided_on_what_others_have_written_meanwhile() {
     // At once: the announcement is still on its way.
     let thing = done(other.create("things", &format!("{{ name: 't', folder_id: '{folder}' }}")));
     thing.await;
-    assert_eq!(done(one.client.count("things", &js("{}"))).await, 1);
+    // The other way round it is the announcement that brings it.
+    until("the first hears of it", async || done(one.client.count("things", &js("{}"))).await == 1).await;
 }
