@@ -70,7 +70,21 @@ impl Error {
         }
     }
 
-    /// The field or path at fault, where there is one.
+    /// The same error, of one record in a list.
+    #[must_use]
+    pub(crate) fn at_record(self, at: usize) -> Self {
+        match self {
+            Self::InvalidValue { path, problem } => {
+                Self::InvalidValue { path: format!("[{at}].{path}"), problem }
+            }
+            Self::ReferenceMissing { field, table, id } => {
+                Self::ReferenceMissing { field: format!("[{at}].{field}"), table, id }
+            }
+            other => other,
+        }
+    }
+
+    /// The field, path or argument at fault, where there is one.
     #[must_use]
     pub fn field(&self) -> Option<&str> {
         match self {
@@ -78,9 +92,9 @@ impl Error {
             Self::InvalidValue { path, .. } => Some(path),
             Self::Query(error) => Some(error.path()),
             Self::ReferenceMissing { field, .. } | Self::ReferenceInUse { field, .. } => Some(field),
-            Self::UnknownTable { .. }
-            | Self::RecordNotFound { .. }
-            | Self::MutationNotFound { .. }
+            Self::UnknownTable { .. } => Some("table"),
+            Self::RecordNotFound { .. } => Some("id"),
+            Self::MutationNotFound { .. }
             | Self::MutationInFlight { .. }
             | Self::MutationNotParked { .. }
             | Self::MutationInUse { .. }

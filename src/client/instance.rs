@@ -131,7 +131,10 @@ impl Instance {
             let Some(this) = this.upgrade() else { return };
             this.wake();
             match turn {
-                Turn::Online => this.pass_after(0),
+                Turn::Online => {
+                    this.engine.network_returned();
+                    this.pass_after(0);
+                }
                 // A page that was frozen may have missed announcements.
                 Turn::Visible => {
                     this.catch_up_soon();

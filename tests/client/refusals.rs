@@ -14,7 +14,7 @@ async fn what_cannot_be_written_is_refused_with_its_field() {
     app.created("things", &format!("{{ name: 't', folder_id: '{folder}' }}")).await;
     let before = app.fold().await;
     for (promise, code, at) in [
-        (app.create("nowhere", "{}"), "unknown-table", None),
+        (app.create("nowhere", "{}"), "unknown-table", Some("table")),
         (app.create("things", "{ name: 'a', extra: { f() {} } }"), "invalid-value", Some("extra.f")),
         (app.create("things", "{ name: NaN }"), "invalid-value", Some("name")),
         (app.create("things", "{ count: 1 }"), "invalid-value", Some("name")),
@@ -24,13 +24,13 @@ async fn what_cannot_be_written_is_refused_with_its_field() {
         (app.create_many("things", "[{ name: 'a' }, null]"), "invalid-value", Some("[1]")),
         (app.create_many("things", "[{ name: 'a' }, { name: 1n }]"), "invalid-value", Some("[1].name")),
         (app.create("things", "{ name: 'a', folder_id: 'x' }"), "reference-missing", Some("folder_id")),
-        (app.update("things", "absent", "{ name: 'a' }"), "record-not-found", None),
+        (app.update("things", "absent", "{ name: 'a' }"), "record-not-found", Some("id")),
         (app.update("folders", &folder, "{ name: undefined }"), "invalid-value", Some("name")),
         (app.update("folders", &folder, "[]"), "invalid-value", Some("changes")),
-        (app.delete("things", "absent"), "record-not-found", None),
+        (app.delete("things", "absent"), "record-not-found", Some("id")),
         (app.delete("folders", &folder), "reference-in-use", Some("folder_id")),
-        (app.client.get("nowhere", "1"), "unknown-table", None),
-        (app.client.query("nowhere", &js("{}")), "unknown-table", None),
+        (app.client.get("nowhere", "1"), "unknown-table", Some("table")),
+        (app.client.query("nowhere", &js("{}")), "unknown-table", Some("table")),
     ] {
         let error = refused(promise).await;
         assert_eq!(text(&error, "code"), code, "{}", json(&error));

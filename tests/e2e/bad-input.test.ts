@@ -28,7 +28,12 @@ const refused: readonly {
   readonly field?: string
   readonly call: string
 }[] = [
-  { what: 'a write to an unknown table', code: 'unknown-table', call: `tables.nowhere.create({ name: 'a' })` },
+  {
+    what: 'a write to an unknown table',
+    code: 'unknown-table',
+    field: 'table',
+    call: `tables.nowhere.create({ name: 'a' })`,
+  },
   {
     what: 'a record with a function in it',
     code: 'invalid-value',
@@ -95,9 +100,15 @@ const refused: readonly {
   {
     what: 'an update of an absent record',
     code: 'record-not-found',
+    field: 'id',
     call: `tables.things.update('absent', { name: 'a' })`,
   },
-  { what: 'a deletion of an absent record', code: 'record-not-found', call: `tables.things.delete('absent')` },
+  {
+    what: 'a deletion of an absent record',
+    code: 'record-not-found',
+    field: 'id',
+    call: `tables.things.delete('absent')`,
+  },
   {
     what: 'the deletion of a parent that is referred to',
     code: 'reference-in-use',

@@ -204,11 +204,14 @@ fn decide_on<B: Body>(
     writing: &mut Writing<'_>,
 ) -> Result<Done, Error> {
     match command {
-        Command::Create { table, records, priority } => records
-            .iter()
-            .map(|data| write::create(draft, writing, table, data, *priority))
-            .collect::<Result<_, _>>()
-            .map(Done::Written),
+        Command::Create { table, records, priority } => {
+            let create = |(at, data)| {
+                let created = write::create(draft, writing, table, data, *priority);
+                // Of several, the error says which.
+                created.map_err(|error| if records.len() > 1 { error.at_record(at) } else { error })
+            };
+            records.iter().enumerate().map(create).collect::<Result<_, _>>().map(Done::Written)
+        }
         Command::Update { table, id, changes, unset, priority } => {
             write::update(draft, writing, table, id, changes, unset, *priority)
                 .map(|id| Done::Written(vec![id]))

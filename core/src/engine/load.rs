@@ -224,6 +224,25 @@ impl<P: Ports> Engine<P> {
         Ok(runs)
     }
 
+    /// After a reload nobody knows which records changed: all that are held may have.
+    fn tell_reloaded(&self, before: &State<P::Body>) {
+        self.live.borrow_mut().all_reset();
+        let state = self.state();
+        if before.head.key > 0 {
+            let mut touched = self.touched.borrow_mut();
+            for name in state.loaded() {
+                let ids = state.table(name).into_iter().flat_map(crate::table::Table::iter);
+                touched.entry(name.clone()).or_default().extend(ids.map(|(id, _)| id.clone()));
+            }
+            for mutation in state.outbox.iter().filter(|mutation| mutation.state.is_parked()) {
+                if !before.outbox.get(&mutation.id).is_some_and(|known| known.state.is_parked()) {
+                    self.event(Event::Parked(mutation.id.clone()));
+                }
+            }
+        }
+        self.event(Event::Folded);
+    }
+
     /// The manifest of a snapshot. Where the log goes on after it is where the next load begins to read.
     pub(super) fn read_manifest(&self, snapshot: &Snapshot<P::Body>) -> Result<Manifest, Error> {
         let manifest =
@@ -277,9 +296,8 @@ impl<P: Ports> Engine<P> {
             marks.push(position.mark.clone());
             state.head = position;
         }
-        *self.state.borrow_mut() = state;
-        self.live.borrow_mut().all_reset();
-        self.event(Event::Folded);
+        let before = self.state.replace(state);
+        self.tell_reloaded(&before);
         Ok(marks)
     }
 }

@@ -28,14 +28,31 @@ const PAGE_ROWS: u32 = 1_000;
 #[derive(Debug)]
 pub(super) struct Pacing {
     backoff: Backoff,
-    /// No request before this, by the device's clock; and not longer than the cap after it was set.
-    not_before: Option<u64>,
+    pause: Option<Pause>,
     batch_limit: usize,
+}
+
+/// No request for a while.
+#[derive(Clone, Copy, Debug)]
+struct Pause {
+    /// By the device's clock.
+    until: u64,
+    /// How long it was when it began.
+    ms: u64,
+    /// The server asked for it.
+    asked: bool,
+}
+
+impl Pause {
+    /// Whether it is still on. A clock that was set back would make it longer than it was: then it is over.
+    fn holds_at(self, now_ms: u64) -> bool {
+        now_ms < self.until && self.until - now_ms <= self.ms
+    }
 }
 
 impl Default for Pacing {
     fn default() -> Self {
-        Self { backoff: Backoff::default(), not_before: None, batch_limit: BATCH_MAX }
+        Self { backoff: Backoff::default(), pause: None, batch_limit: BATCH_MAX }
     }
 }
 
@@ -108,12 +125,22 @@ impl<P: Ports> Engine<P> {
         report
     }
 
+    /// The network is back: what failed for want of it is tried again at once. A pause that the server asked for stays.
+    pub fn network_returned(&self) {
+        let mut pacing = self.pacing.borrow_mut();
+        if pacing.pause.is_some_and(|pause| !pause.asked) {
+            *pacing = Pacing { batch_limit: pacing.batch_limit, ..Pacing::default() };
+            drop(pacing);
+            self.set_status(|status| status.next_attempt_at = None);
+        }
+    }
+
     async fn run_pass(&self, now: bool) -> Report {
         let started = self.ports.clock().now_ms();
         let mut report = Report::default();
         if now {
             self.set_status(|status| status.held = None);
-            self.pacing.borrow_mut().not_before = None;
+            self.pacing.borrow_mut().pause = None;
         }
         let outcome = self.push_and_pull(&mut report).await;
         if let Err(error) = outcome {
@@ -144,8 +171,7 @@ impl<P: Ports> Engine<P> {
             return Ok(());
         }
         let now = self.ports.clock().now_ms();
-        let wait = self.pacing.borrow().not_before.filter(|until| *until > now);
-        if wait.is_some() {
+        if self.pacing.borrow().pause.is_some_and(|pause| pause.holds_at(now)) {
             return Ok(());
         }
         let pushed = self.push(report).await?;
@@ -166,20 +192,24 @@ impl<P: Ports> Engine<P> {
         let bits = self.ports.random().bits();
         let mut pacing = self.pacing.borrow_mut();
         let mut held = None;
-        match remedy {
+        let asked = match remedy {
             None => {
                 pacing.backoff.reset();
-                pacing.not_before = None;
+                pacing.pause = None;
+                None
             }
-            Some(Remedy::Hold(why)) => held = Some(*why),
-            Some(Remedy::BackOff { retry_after_ms }) => {
-                pacing.not_before = Some(now + pacing.backoff.fail(bits, *retry_after_ms));
+            Some(Remedy::Hold(why)) => {
+                held = Some(*why);
+                None
             }
-            Some(Remedy::Halve { .. } | Remedy::PullInFull) => {
-                pacing.not_before = Some(now + pacing.backoff.fail(bits, None));
-            }
+            Some(Remedy::BackOff { retry_after_ms }) => Some(*retry_after_ms),
+            Some(Remedy::Halve { .. } | Remedy::PullInFull) => Some(None),
+        };
+        if let Some(retry_after_ms) = asked {
+            let ms = pacing.backoff.fail(bits, retry_after_ms);
+            pacing.pause = Some(Pause { until: now + ms, ms, asked: retry_after_ms.is_some() });
         }
-        let not_before = pacing.not_before;
+        let not_before = pacing.pause.map(|pause| pause.until);
         drop(pacing);
         self.set_status(|status| {
             status.held = held;

@@ -57,10 +57,16 @@ impl Yields for Dice {
 #[derive(Debug, Default)]
 struct TestClock(Cell<u64>);
 
+impl TestClock {
+    fn set_back(&self, ms: u64) {
+        self.0.set(self.0.get().wrapping_sub(ms));
+    }
+}
+
 impl Clock for TestClock {
     fn now_ms(&self) -> u64 {
-        self.0.set(self.0.get() + 1);
-        1_760_000_000_000 + self.0.get()
+        self.0.set(self.0.get().wrapping_add(1));
+        self.0.get().wrapping_add(1_760_000_000_000)
     }
 }
 

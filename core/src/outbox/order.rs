@@ -8,6 +8,7 @@ use std::{cmp::Reverse, collections::BinaryHeap};
 
 use rustc_hash::FxHashMap;
 
+use super::backoff::CAP_MS;
 use crate::{
     log::entry::{Id, Mutation, MutationState},
     schema::Priority,
@@ -126,8 +127,9 @@ pub fn next_batch<B>(outbox: &Outbox<B>, principal: &str, now_ms: u64, limit: us
         if node.waits != Waits::No || *node.mutation.principal != *principal {
             return;
         }
-        // One whose outcome is unknown is asked about whenever there is a request.
-        let due = node.mutation.next_attempt_at.filter(|due| *due > now_ms);
+        // One whose outcome is unknown is asked about whenever there is a request. A time further off than any backoff
+        // is a clock that was set back, or a server that asks for more than we wait: to ask again costs little.
+        let due = node.mutation.next_attempt_at.filter(|due| *due > now_ms && *due - now_ms <= CAP_MS);
         match (due, node.mutation.state) {
             (Some(due), MutationState::Pending) => {
                 batch.next_attempt_at = Some(batch.next_attempt_at.map_or(due, |earliest| earliest.min(due)));

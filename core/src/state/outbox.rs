@@ -13,6 +13,7 @@ pub struct Outbox<B> {
     sequences: FxHashMap<Id, u64>,
     /// The sequences of each record's mutations, ascending.
     by_record: FxHashMap<(Id, Id), Vec<u64>>,
+    counts: Counts,
     /// Who names a mutation as a dependency, ascending.
     dependents: FxHashMap<Id, Vec<u64>>,
 }
@@ -23,6 +24,7 @@ impl<B> Default for Outbox<B> {
             by_sequence: BTreeMap::new(),
             sequences: FxHashMap::default(),
             by_record: FxHashMap::default(),
+            counts: Counts::default(),
             dependents: FxHashMap::default(),
         }
     }
@@ -36,6 +38,16 @@ pub struct Counts {
     pub parked: usize,
 }
 
+impl Counts {
+    fn of(&mut self, state: MutationState) -> &mut usize {
+        match state {
+            MutationState::Pending => &mut self.pending,
+            MutationState::Sending => &mut self.sending,
+            MutationState::Conflict | MutationState::Rejected => &mut self.parked,
+        }
+    }
+}
+
 impl<B> Outbox<B> {
     pub(crate) fn put(&mut self, mutation: Rc<Mutation<B>>) {
         self.remove(&mutation.id.clone());
@@ -45,12 +57,14 @@ impl<B> Outbox<B> {
             insert_sorted(self.dependents.entry(dependency.clone()).or_default(), mutation.sequence);
         }
         self.sequences.insert(mutation.id.clone(), mutation.sequence);
+        *self.counts.of(mutation.state) += 1;
         self.by_sequence.insert(mutation.sequence, mutation);
     }
 
     pub(crate) fn remove(&mut self, id: &str) {
         let Some(sequence) = self.sequences.remove(id) else { return };
         let Some(mutation) = self.by_sequence.remove(&sequence) else { return };
+        *self.counts.of(mutation.state) -= 1;
         remove_from(&mut self.by_record, &(mutation.table.clone(), mutation.record_id.clone()), sequence);
         for dependency in &mutation.dependencies {
             remove_from(&mut self.dependents, dependency, sequence);
@@ -97,15 +111,7 @@ impl<B> Outbox<B> {
 
     #[must_use]
     pub fn counts(&self) -> Counts {
-        let mut counts = Counts::default();
-        for mutation in self.iter() {
-            match mutation.state {
-                MutationState::Pending => counts.pending += 1,
-                MutationState::Sending => counts.sending += 1,
-                MutationState::Conflict | MutationState::Rejected => counts.parked += 1,
-            }
-        }
-        counts
+        self.counts
     }
 }
 

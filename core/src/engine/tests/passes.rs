@@ -447,3 +447,48 @@ fn a_cursor_that_expired_leads_to_a_full_pull_that_drops_what_is_no_longer_there
         assert!(view(&fixture.engine, "assets", &unsent).is_some(), "what is unsent stays");
     });
 }
+
+#[test]
+fn a_clock_that_is_set_back_holds_no_request_back() {
+    run(async {
+        let fixture = Fixture::new().await;
+        create(&fixture.engine, "projects", json!({ "name": "a" })).await.unwrap();
+        fixture.push(|_| {
+            Err(RemoteError::Refused {
+                status: 503,
+                code: "unavailable".into(),
+                message: String::new(),
+                retry_after_ms: Some(60_000),
+            })
+        });
+        fixture.engine.pass().await;
+        fixture.engine.pass().await;
+        assert_eq!(fixture.script.pushed.borrow().len(), 1, "the server asked for a pause");
+        fixture.engine.network_returned();
+        fixture.engine.pass().await;
+        assert_eq!(fixture.script.pushed.borrow().len(), 1, "a network that returns does not end that");
+        fixture.engine.ports().clock.set_back(86_400_000);
+        fixture.push(apply_all(900));
+        fixture.empty_pull();
+        fixture.engine.pass().await;
+        assert!(fixture.engine.state().outbox.is_empty());
+    });
+}
+
+#[test]
+fn what_failed_for_want_of_a_network_is_tried_when_it_returns() {
+    run(async {
+        let fixture = Fixture::new().await;
+        create(&fixture.engine, "projects", json!({ "name": "a" })).await.unwrap();
+        for _ in 0..12 {
+            fixture.engine.network_returned();
+            fixture.engine.pass().await;
+        }
+        assert_eq!(fixture.script.pushed.borrow().len(), 12);
+        fixture.engine.network_returned();
+        fixture.push(apply_all(900));
+        fixture.empty_pull();
+        fixture.engine.pass().await;
+        assert!(fixture.engine.state().outbox.is_empty());
+    });
+}

@@ -45,7 +45,7 @@ fn a_wrong_write_is_refused_and_changes_nothing() {
         let before = engine.state().export();
         let appends = log.text();
         let refused = [
-            (create(&engine, "boats", json!({})).await.unwrap_err(), "unknown-table", None),
+            (create(&engine, "boats", json!({})).await.unwrap_err(), "unknown-table", Some("table")),
             (create(&engine, "projects", json!({})).await.unwrap_err(), "invalid-value", Some("name")),
             (
                 create(&engine, "projects", json!({ "name": 4 })).await.unwrap_err(),
@@ -70,14 +70,14 @@ fn a_wrong_write_is_refused_and_changes_nothing() {
             (
                 update(&engine, "projects", "41", json!({ "name": "b" })).await.unwrap_err(),
                 "record-not-found",
-                None,
+                Some("id"),
             ),
             (
                 update(&engine, "projects", &project, json!({ "name": null })).await.unwrap_err(),
                 "invalid-value",
                 Some("name"),
             ),
-            (delete(&engine, "projects", "41").await.unwrap_err(), "record-not-found", None),
+            (delete(&engine, "projects", "41").await.unwrap_err(), "record-not-found", Some("id")),
             (
                 delete(&engine, "projects", &project).await.unwrap_err(),
                 "reference-in-use",
@@ -100,7 +100,7 @@ fn of_many_records_created_together_all_or_none_are_written() {
         let records = vec![json!({ "name": "a" }), json!({ "name": 5 }), json!({ "name": "c" })];
         let command = Command::Create { table: "projects".into(), records, priority: None };
         let error = engine.submit(command, Durability::Relaxed).await.unwrap_err();
-        assert_eq!(error.code(), "invalid-value");
+        assert_eq!((error.code(), error.field()), ("invalid-value", Some("[1].name")));
         assert!(engine.state().outbox.is_empty());
         assert!(engine.state().table("projects").unwrap().is_empty());
     });
