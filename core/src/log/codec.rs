@@ -7,11 +7,9 @@ use std::rc::Rc;
 
 use serde::{Deserialize, Serialize};
 
-use super::entry::{Base, Change, Entry, FORMAT, Mark, Mutation, Operation, Position, Record, ServerCopy};
-use crate::{
-    body::{Body, SyncStatus},
-    ports::Packed,
-};
+use super::entry::{Base, Change, Entry, FORMAT, Mark, Mutation, Position, Record, ServerCopy};
+use super::rows::Rows;
+use crate::{body::Body, ports::Packed};
 
 /// Why a stored value cannot be read.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -29,18 +27,14 @@ struct EntryHead {
     v: u32,
     m: Mark,
     p: Position,
-    c: Vec<Change<u32>>,
-    /// Which of the changes are creates that put their record too: [`Record::born_of`] says what it is, so it is not
-    /// stored.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    n: Vec<usize>,
+    r: Rows,
 }
 
 /// A segment's head: rows of one keyspace, in the order of their keys.
 #[derive(Serialize, Deserialize)]
 struct SegmentHead {
     v: u32,
-    c: Vec<Change<u32>>,
+    r: Rows,
 }
 
 #[derive(Deserialize)]
@@ -100,7 +94,7 @@ impl<B> Mutation<B> {
 }
 
 impl<B> Change<B> {
-    fn map<C>(&self, f: &mut impl FnMut(&B) -> C) -> Change<C> {
+    pub(super) fn map<C>(&self, f: &mut impl FnMut(&B) -> C) -> Change<C> {
         match self {
             Self::Record { table, id, row } => Change::Record {
                 table: table.clone(),
@@ -126,106 +120,34 @@ impl<B> Change<B> {
     }
 }
 
-/// Gathers bodies and hands out their indexes. A create's record and mutation are one body: stored once.
-fn gather<B: Body>(bodies: &mut Vec<B>) -> impl FnMut(&B) -> u32 + '_ {
-    move |body| {
-        if !bodies.last().is_some_and(|last| last.same(body)) {
-            bodies.push(body.clone());
-        }
-        u32::try_from(bodies.len() - 1).unwrap_or(u32::MAX)
-    }
-}
-
-fn damaged(error: impl std::fmt::Display) -> CodecError {
+pub(super) fn damaged(error: impl std::fmt::Display) -> CodecError {
     CodecError::Damaged(error.to_string())
 }
 
-fn check_format(head: &str) -> Result<(), CodecError> {
-    let Version { v } = serde_json::from_str(head).map_err(damaged)?;
-    if v > FORMAT { Err(CodecError::Newer(v)) } else { Ok(()) }
-}
-
-fn unpack_changes<B: Body>(changes: &[Change<u32>], bodies: &[B]) -> Result<Vec<Change<B>>, CodecError> {
-    let mut missing = None;
-    let unpacked = changes
-        .iter()
-        .map(|change| {
-            change.map(&mut |index: &u32| {
-                bodies.get(*index as usize).cloned().unwrap_or_else(|| {
-                    missing = Some(*index);
-                    B::empty()
-                })
-            })
-        })
-        .collect();
-    match missing {
-        None => Ok(unpacked),
-        Some(index) => Err(CodecError::Damaged(format!("body {index} of {} is missing", bodies.len()))),
+/// A head of this format or an older one. One that cannot be read is a newer one if it says so, and damaged if not.
+fn read_head<'h, H: Deserialize<'h>>(head: &'h str, version: impl Fn(&H) -> u32) -> Result<H, CodecError> {
+    let read: Result<H, _> = serde_json::from_str(head);
+    let v = match &read {
+        Ok(head) => version(head),
+        Err(_) => serde_json::from_str::<Version>(head).map_err(damaged)?.v,
+    };
+    if v > FORMAT {
+        return Err(CodecError::Newer(v));
     }
-}
-
-/// Whether `change` is the record that the create after it makes.
-fn is_born_of<B: Body>(change: &Change<B>, next: Option<&Change<B>>) -> bool {
-    let Change::Record { table, id, row: Some(record) } = change else { return false };
-    let Some(Change::Mutation { row: Some(create), .. }) = next else { return false };
-    create.operation == Operation::Create
-        && create.table == *table
-        && create.record_id == *id
-        && record.data.same(&create.data)
-        && record.version.is_none()
-        && record.server_updated_at.is_none()
-        && record.local_updated_at == Some(create.timestamp)
-        && record.sync_id.as_ref() == Some(&create.id)
-        && record.status == SyncStatus::PendingUpload
-        && !record.deleted
+    read.map_err(damaged)
 }
 
 /// An entry as it is stored.
 pub fn pack_entry<B: Body>(entry: &Entry<B>) -> Result<Packed<B>, CodecError> {
-    let mut bodies = Vec::with_capacity(entry.changes.len());
-    let mut index = gather(&mut bodies);
-    let mut stored = Vec::with_capacity(entry.changes.len());
-    let mut births = Vec::new();
-    for (at, change) in entry.changes.iter().enumerate() {
-        if is_born_of(change, entry.changes.get(at + 1)) {
-            births.push(stored.len());
-        } else {
-            stored.push(change.map(&mut index));
-        }
-    }
-    drop(index);
-    let head =
-        EntryHead { v: entry.format, m: entry.mark.clone(), p: entry.prev.clone(), c: stored, n: births };
+    let (rows, bodies) = Rows::pack(&entry.changes);
+    let head = EntryHead { v: entry.format, m: entry.mark.clone(), p: entry.prev.clone(), r: rows };
     Ok(Packed { head: serde_json::to_string(&head).map_err(damaged)?, bodies })
 }
 
 /// A stored entry.
 pub fn unpack_entry<B: Body>(packed: &Packed<B>) -> Result<Entry<B>, CodecError> {
-    let head: EntryHead = match serde_json::from_str(&packed.head) {
-        Ok(head) => head,
-        Err(error) => return Err(check_format(&packed.head).err().unwrap_or_else(|| damaged(error))),
-    };
-    if head.v > FORMAT {
-        return Err(CodecError::Newer(head.v));
-    }
-    let mut changes = unpack_changes(&head.c, &packed.bodies)?;
-    if !head.n.is_empty() {
-        let mut births = head.n.into_iter().peekable();
-        let mut whole = Vec::with_capacity(changes.len() * 2);
-        for (at, change) in changes.into_iter().enumerate() {
-            if births.next_if_eq(&at).is_some() {
-                let Change::Mutation { row: Some(create), .. } = &change else {
-                    return Err(damaged(format!("change {at} is no create")));
-                };
-                let row = Some(Record::born_of(create));
-                let (table, id) = (create.table.clone(), create.record_id.clone());
-                whole.push(Change::Record { table, id, row });
-            }
-            whole.push(change);
-        }
-        changes = whole;
-    }
-    Ok(Entry { format: head.v, mark: head.m, prev: head.p, changes })
+    let head: EntryHead = read_head(&packed.head, |head: &EntryHead| head.v)?;
+    Ok(Entry { format: head.v, mark: head.m, prev: head.p, changes: head.r.unpack(&packed.bodies)? })
 }
 
 /// A stored entry's mark, without the rest of it.
@@ -240,16 +162,13 @@ pub fn mark_of<B>(packed: &Packed<B>) -> Result<Mark, CodecError> {
 
 /// A segment as it is stored.
 pub fn pack_segment<B: Body>(rows: &[Change<B>]) -> Result<Packed<B>, CodecError> {
-    let mut bodies = Vec::new();
-    let mut index = gather(&mut bodies);
-    let head = SegmentHead { v: FORMAT, c: rows.iter().map(|row| row.map(&mut index)).collect() };
-    drop(index);
+    let (rows, bodies) = Rows::pack(rows);
+    let head = SegmentHead { v: FORMAT, r: rows };
     Ok(Packed { head: serde_json::to_string(&head).map_err(damaged)?, bodies })
 }
 
 /// A stored segment's rows.
 pub fn unpack_segment<B: Body>(packed: &Packed<B>) -> Result<Vec<Change<B>>, CodecError> {
-    check_format(&packed.head)?;
-    let head: SegmentHead = serde_json::from_str(&packed.head).map_err(damaged)?;
-    unpack_changes(&head.c, &packed.bodies)
+    let head: SegmentHead = read_head(&packed.head, |head: &SegmentHead| head.v)?;
+    head.r.unpack(&packed.bodies)
 }

@@ -11,3 +11,4 @@ pub mod entry;
 pub mod keyspace;
 pub mod manifest;
 pub mod memory;
+mod rows;
