@@ -5,8 +5,12 @@ use std::collections::BTreeMap;
 use super::{Engine, load::valid_after};
 use crate::{
     error::Error,
-    log::{codec::unpack_segment, compaction},
+    log::{
+        codec::unpack_segment,
+        compaction::{self, Material},
+    },
     ports::{Log, Ports},
+    state::references,
 };
 
 /// A log of this many entries is compacted,
@@ -69,12 +73,13 @@ impl<P: Ports> Engine<P> {
             }
             for (key, packed) in again.segments {
                 segments.insert(key, unpack_segment(&packed).map_err(|error| self.stop(error.into()))?);
+                self.ports.sleep_ms(0).await;
             }
         }
-        let swap = {
-            let state = self.state();
-            compaction::compact(&manifest, through, rows, &taken, segments, &self.schema, &state.ids)?
-        };
+        let exchange = |row| references::exchange_in_row(&self.schema, &self.state().ids, row);
+        let pause = async || self.ports.sleep_ms(0).await;
+        let material = Material { through, rows, taken, segments };
+        let swap = compaction::compact(&manifest, material, &self.schema, exchange, pause).await?;
         let done = log.swap(swap).await?;
         // Whoever was first: the log is short again.
         self.reset_grown(0, 0);

@@ -17,7 +17,7 @@ use crate::{
     body::Body,
     ports::{SegmentKey, Swap},
     schema::Schema,
-    state::{ids::IdMap, references},
+    state::references,
 };
 
 /// From 200 to 1,000 rows in a value are about as fast in all three browsers (DESIGN, "Encoding").
@@ -67,17 +67,28 @@ pub fn plan<B>(manifest: &Manifest, rows: &Rows<B>) -> BTreeMap<String, BTreeSet
     taken
 }
 
-/// Writes the compaction of `rows` (everything after the manifest's position, up to `through`), merged with the
-/// `segments` of the runs that `taken` names.
-pub fn compact<B: Body>(
+/// What a compaction rewrites.
+pub struct Material<B> {
+    /// The last entry whose rows are in it.
+    pub through: Position,
+    /// The latest rows since the manifest's position.
+    pub rows: Rows<B>,
+    /// The runs that go into the new one of their keyspace: see [`plan`].
+    pub taken: BTreeMap<String, BTreeSet<u64>>,
+    /// The segments of those runs.
+    pub segments: BTreeMap<SegmentKey, Vec<Change<B>>>,
+}
+
+/// Writes a compaction. `exchange` exchanges the mapped ids in a row; `pause` lets others run, and is called after each
+/// segment, so that a page that compacts stays responsive.
+pub async fn compact<B: Body>(
     manifest: &Manifest,
-    through: Position,
-    mut rows: Rows<B>,
-    taken: &BTreeMap<String, BTreeSet<u64>>,
-    mut segments: BTreeMap<SegmentKey, Vec<Change<B>>>,
+    material: Material<B>,
     schema: &Schema,
-    ids: &IdMap,
+    exchange: impl Fn(Change<B>) -> Change<B>,
+    pause: impl AsyncFn(),
 ) -> Result<Swap<B>, CodecError> {
+    let Material { through, mut rows, taken, mut segments } = material;
     let generation = manifest.generation + 1;
     let mut next = Manifest {
         format: super::entry::FORMAT,
@@ -112,7 +123,7 @@ pub fn compact<B: Body>(
         let kept: Vec<Change<B>> = all
             .into_values()
             .filter(|row| older_remain.contains(keyspace.as_str()) || !row.is_removal())
-            .map(|row| references::exchange_in_row(schema, ids, row))
+            .map(&exchange)
             .collect();
         for rows in kept.chunks(ROWS_PER_SEGMENT) {
             let number = next.next_segment;
@@ -125,6 +136,7 @@ pub fn compact<B: Body>(
                 temporary: rows.iter().any(|row| references::holds_temporary(schema, row)),
             });
             put.push((SegmentKey { keyspace: keyspace.clone(), number }, pack_segment(rows)?));
+            pause().await;
         }
     }
     let text = serde_json::to_string(&next).map_err(|error| CodecError::Damaged(error.to_string()))?;
