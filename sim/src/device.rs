@@ -258,7 +258,7 @@ impl Device {
     /// The user makes a record; it counts once it is acknowledged.
     pub async fn create_own(&self, context: &Context, table: &'static str, data: Value, text: String) {
         let records = vec![data];
-        let command = Command::Create { table: table.into(), records, priority: None };
+        let command = Command::Create { table: table.into(), records, is_list: false, priority: None };
         if let Ok(Done::Written(ids)) = context.submit(command, Durability::Relaxed).await {
             let expected =
                 Expected { table, text: vec![text], deleted: false, perhaps_deleted: false, busy: false };

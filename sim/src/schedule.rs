@@ -313,7 +313,7 @@ async fn act(device: &Device, context: &Context, slot: usize, action: u64, text:
         }
         8 => {
             let records = vec![json!({ "title": text })];
-            let command = Command::Create { table: "tasks".into(), records, priority: None };
+            let command = Command::Create { table: "tasks".into(), records, is_list: false, priority: None };
             let _ = context.submit(command, Durability::Relaxed).await;
         }
         9 | 10 => {

@@ -34,6 +34,7 @@ pub(super) fn creation(
     Ok(Command::Create {
         table: table.into(),
         records: records.iter().enumerate().map(copy).collect::<Result<_, _>>()?,
+        is_list: !single,
         priority,
     })
 }

@@ -21,6 +21,7 @@ async fn what_cannot_be_written_is_refused_with_its_field() {
         (app.create("things", "{ name: 'a', colour: 1 }"), "invalid-value", Some("colour")),
         (app.create("things", "{ name: 'a', id: '1' }"), "invalid-value", Some("id")),
         (app.create("things", "5"), "invalid-value", Some("fields")),
+        (app.create_many("things", "[{ count: 1 }]"), "invalid-value", Some("[0].name")),
         (app.create_many("things", "[{ name: 'a' }, null]"), "invalid-value", Some("[1]")),
         (app.create_many("things", "[{ name: 'a' }, { name: 1n }]"), "invalid-value", Some("[1].name")),
         (app.create("things", "{ name: 'a', folder_id: 'x' }"), "reference-missing", Some("folder_id")),

@@ -30,10 +30,11 @@ use crate::{
 /// Something to be decided and committed.
 #[derive(Clone, Debug)]
 pub enum Command<B> {
-    /// Creates records of one table, all or none.
+    /// Creates records of one table, all or none. `is_list`: an error says which of them it is about.
     Create {
         table: Id,
         records: Vec<B>,
+        is_list: bool,
         priority: Option<Priority>,
     },
     Update {
@@ -204,11 +205,10 @@ fn decide_on<B: Body>(
     writing: &mut Writing<'_>,
 ) -> Result<Done, Error> {
     match command {
-        Command::Create { table, records, priority } => {
+        Command::Create { table, records, is_list, priority } => {
             let create = |(at, data)| {
                 let created = write::create(draft, writing, table, data, *priority);
-                // Of several, the error says which.
-                created.map_err(|error| if records.len() > 1 { error.at_record(at) } else { error })
+                created.map_err(|error| if *is_list { error.at_record(at) } else { error })
             };
             records.iter().enumerate().map(create).collect::<Result<_, _>>().map(Done::Written)
         }

@@ -190,7 +190,8 @@ fn run<T>(test: impl Future<Output = T>) -> T {
 }
 
 async fn create(engine: &Engine<World>, table: &str, record: Value) -> Result<String, Error> {
-    let command = Command::Create { table: table.into(), records: vec![record], priority: None };
+    let command =
+        Command::Create { table: table.into(), records: vec![record], is_list: false, priority: None };
     match engine.submit(command, Durability::Relaxed).await? {
         Done::Written(ids) => Ok(ids[0].to_string()),
         other => panic!("{other:?}"),
