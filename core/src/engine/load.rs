@@ -11,6 +11,7 @@ use crate::{
     log::{
         chain::{Verdict, judge},
         codec::{mark_of, unpack_entry, unpack_segment},
+        compaction::latest,
         entry::{Change, Entry, Id, Mark, MutationState, Position, Record},
         keyspace,
         manifest::Manifest,
@@ -275,8 +276,11 @@ impl<P: Ports> Engine<P> {
         let mut runs = self.runs(&manifest, snapshot)?;
         let mut state = State::new(std::rc::Rc::clone(&self.schema));
         for own in keyspace::OWN {
-            for run in runs.remove(own).unwrap_or_default() {
-                state.apply(run, &mut ());
+            // The latest row of each key, and only that: rows of one run lie in the order of their keys and not of time, so
+            // one that is gone may have had the place in the order of writing that another has now.
+            let latest = latest(runs.remove(own).unwrap_or_default().into_iter().flatten());
+            for row in latest.into_values().flat_map(BTreeMap::into_values).filter(|row| !row.is_removal()) {
+                state.apply(vec![row], &mut ());
             }
         }
         for table in self.schema.tables.keys() {

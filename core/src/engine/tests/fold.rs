@@ -122,6 +122,30 @@ fn a_record_that_left_does_not_come_back_from_an_older_segment() {
 }
 
 #[test]
+fn a_mutation_that_took_the_place_of_one_that_is_gone_is_there_after_a_load() {
+    run(async {
+        let log = MemoryLog::default();
+        let (remote, dice) = (Rc::default(), Dice::new(2));
+        let engine = open(&log, &remote, &dice).await;
+        for n in 0..20 {
+            create(&engine, "projects", json!({ "name": format!("{n}") })).await.unwrap();
+        }
+        let last = create(&engine, "assets", json!({ "name": "gone" })).await.unwrap();
+        engine.compact().await.unwrap();
+        delete(&engine, "assets", &last).await.unwrap();
+        // So that the new mutation's id lies before that of the one that is gone.
+        engine.ports().clock.set_back(60_000);
+        create(&engine, "assets", json!({ "name": "there" })).await.unwrap();
+        engine.compact().await.unwrap();
+        let fresh = open(&log, &remote, &dice).await;
+        load_all(&fresh).await;
+        load_all(&engine).await;
+        assert_eq!(fresh.state().outbox.len(), 21);
+        assert!(fresh.state().export() == engine.state().export());
+    });
+}
+
+#[test]
 fn a_gap_in_the_log_is_noticed_and_nothing_more_is_written() {
     run(async {
         let log = MemoryLog::default();
