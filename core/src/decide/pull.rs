@@ -20,6 +20,8 @@ use crate::{
     state::Meta,
 };
 
+const SERVER_TIME_STEP_MS: u64 = 3_600_000;
+
 /// Takes a page in, and its cursor with it; how many rows were news. `forced`: versions of before do not count, the
 /// server was restored.
 pub(super) fn take<B: Body>(
@@ -59,9 +61,14 @@ pub(super) fn take<B: Body>(
         ));
     }
     draft.put_meta(Meta::EPOCH, page.epoch.clone());
-    draft.put_meta(Meta::SERVER_TIME, page.server_time.to_string());
-    if draft.state().cursor(set).map(|known| known.cursor.as_str()) != Some(page.cursor.as_str()) {
+    let came_on = draft.state().cursor(set).map(|known| known.cursor.as_str()) != Some(page.cursor.as_str());
+    if came_on {
         draft.put_cursor(set, Some(Cursor { cursor: page.cursor.clone(), at: writing.now_ms() }));
+    }
+    // A pull that brings nothing writes nothing, but for the time now and then: it is held against a horizon of months.
+    let known = draft.meta(Meta::SERVER_TIME).and_then(|time| time.parse().ok()).unwrap_or(0_u64);
+    if came_on || page.server_time.saturating_sub(known) > SERVER_TIME_STEP_MS {
+        draft.put_meta(Meta::SERVER_TIME, page.server_time.to_string());
     }
     news
 }

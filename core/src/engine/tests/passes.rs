@@ -492,3 +492,24 @@ fn what_failed_for_want_of_a_network_is_tried_when_it_returns() {
         assert!(fixture.engine.state().outbox.is_empty());
     });
 }
+
+#[test]
+fn a_pull_that_brings_nothing_writes_nothing() {
+    run(async {
+        let fixture = Fixture::new().await;
+        fixture.with_task().await;
+        let before = fixture.engine.ports().log.appends();
+        for minute in 1..5 {
+            let mut same = page(vec![], vec![], "c1");
+            same.server_time += minute * 60_000;
+            fixture.pull(same);
+            assert_eq!(fixture.engine.pass_now().await.error, None);
+        }
+        assert_eq!(fixture.engine.ports().log.appends(), before);
+        let mut later = page(vec![], vec![], "c1");
+        later.server_time += 7_200_000;
+        fixture.pull(later);
+        fixture.engine.pass_now().await;
+        assert_eq!(fixture.engine.ports().log.appends(), before + 1, "the time, once in a while");
+    });
+}
