@@ -12,6 +12,7 @@ pub mod ids;
 pub mod live;
 pub mod log;
 pub mod outbox;
+pub mod planted;
 pub mod ports;
 pub mod protocol;
 pub mod schema;

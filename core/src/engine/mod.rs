@@ -68,7 +68,7 @@ pub struct Engine<P: Ports> {
     /// Why nothing is written any more: the log is damaged, or a newer release writes it.
     stopped: RefCell<Option<Error>>,
     status: RefCell<Status>,
-    pacing: RefCell<pass::Pacing>,
+    pacing: RefCell<pass::pacing::Pacing>,
 }
 
 impl<P: Ports> Engine<P> {
