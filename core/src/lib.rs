@@ -15,6 +15,7 @@ pub mod outbox;
 pub mod planted;
 pub mod ports;
 pub mod protocol;
+pub mod schedule;
 pub mod schema;
 pub mod state;
 pub mod table;

@@ -8,6 +8,7 @@ use landfall_core::decide::{Command, Done, check};
 use landfall_core::error::Error;
 use landfall_core::log::entry::Id;
 use landfall_core::ports::Durability;
+use landfall_core::schedule::Occasion;
 use landfall_core::schema::Priority;
 use wasm_bindgen::JsValue;
 
@@ -72,7 +73,7 @@ impl Instance {
         // Without the promise the change is as safe as with it, and is sent by the next context that runs.
         let (written, _) = join(written, self.background.arm()).await;
         if written.is_ok() {
-            self.push_soon();
+            self.occasion(Occasion::WroteHere);
             // Used up while this was being written: the worker may have read the log before.
             if !self.background.is_armed() {
                 self.background.arm().await;

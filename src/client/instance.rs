@@ -2,7 +2,7 @@
 //!
 //! It acts in tasks of its own and never in the middle of the engine's work. What the engine notes ([`Inbox`]) wakes it;
 //! it then [tells](super::telling) the app what is new. What other contexts announce makes it catch up, one catch-up at a
-//! time however many announcements come. Timers begin [passes](super::schedule) and [upkeep](super::upkeep).
+//! time however many announcements come. A timer begins passes and compactions ([`super::schedule`]).
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
@@ -12,15 +12,14 @@ use js_sys::encode_uri_component;
 use landfall_core::body::Body;
 use landfall_core::engine::{Engine, Identity};
 use landfall_core::error::Error;
-use landfall_core::log::entry::Id;
+use landfall_core::schedule::Occasion;
 use landfall_core::schema::{Schema, SchemaError};
 use wasm_bindgen_futures::spawn_local;
 
 use super::options::Options;
 use super::ports::{BrowserPorts, Inbox};
-use super::schedule::Schedule;
+use super::schedule::Clockwork;
 use super::telling::{Observer, Told};
-use super::upkeep::Upkeep;
 use crate::background::Background;
 use crate::body::JsBody;
 use crate::connectivity::{Connectivity, Turn};
@@ -34,15 +33,13 @@ const SYNC_TAG: &str = "landfall-sync:";
 
 pub(super) struct Instance {
     pub(super) engine: Engine<BrowserPorts>,
-    pub(super) principal: Id,
     pub(super) inbox: Rc<Inbox>,
     pub(super) observer: Observer,
     pub(super) told: Told,
     pub(super) background: Background,
     /// What the service worker's event will carry.
     pub(super) sync_tag: String,
-    pub(super) schedule: Schedule,
-    pub(super) upkeep: Upkeep,
+    pub(super) clockwork: Clockwork,
     /// There is a server to send to.
     pub(super) has_remote: bool,
     /// Passes and upkeep happen by themselves. Not so in a service worker's event, which does one thing and ends.
@@ -97,17 +94,14 @@ impl Instance {
             inbox: Rc::clone(&inbox),
         };
         let identity = Identity { tenant: tenant.as_str().into(), principal: principal.as_str().into() };
-        let principal = identity.principal.clone();
         let instance = Rc::new(Self {
             engine: Engine::open(ports, schema, identity).await?,
-            principal,
             inbox,
             observer,
             told: Told::default(),
             background: Background::new(sync_tag.as_str()),
             sync_tag,
-            schedule: Schedule::default(),
-            upkeep: Upkeep::default(),
+            clockwork: Clockwork::default(),
             has_remote,
             is_self_driven: options.self_driven(),
             connectivity: RefCell::default(),
@@ -121,7 +115,7 @@ impl Instance {
         instance.inbox.belong_to(&instance);
         instance.watch();
         instance.wake();
-        instance.pass_after(0);
+        instance.occasion(Occasion::Opened);
         Ok(instance)
     }
 
@@ -133,12 +127,12 @@ impl Instance {
             match turn {
                 Turn::Online => {
                     this.engine.network_returned();
-                    this.pass_after(0);
+                    this.occasion(Occasion::NetworkReturned);
                 }
                 // A page that was frozen may have missed announcements.
                 Turn::Visible => {
                     this.catch_up_soon();
-                    this.pass_after(0);
+                    this.occasion(Occasion::LookedAt);
                 }
                 Turn::Offline => {}
             }
@@ -159,8 +153,7 @@ impl Instance {
     pub(super) fn wind_down(&self) {
         self.ending.set(true);
         self.connectivity.take();
-        self.schedule.stop();
-        self.upkeep.stop();
+        self.clockwork.stop();
     }
 
     /// Ends passes and compactions, however long they would still take.
@@ -234,7 +227,7 @@ impl Instance {
                 }
             }
             this.catching_up.set(false);
-            this.watch_over_others();
+            this.occasion(Occasion::WroteElsewhere);
         });
     }
 }

@@ -15,7 +15,6 @@ mod ports;
 mod schedule;
 mod shapes;
 mod telling;
-mod upkeep;
 
 use std::rc::Rc;
 

@@ -10,6 +10,7 @@
 mod commit;
 mod compact;
 mod load;
+mod outlook;
 mod pass;
 mod status;
 

@@ -1,0 +1,40 @@
+//! What there is to send, for whoever decides when to begin a pass.
+
+use super::Engine;
+use crate::{
+    outbox::{Waits, next_batch, waits},
+    ports::Ports,
+    schedule::{Backlog, Outlook},
+};
+
+impl<P: Ports> Engine<P> {
+    /// What keeps the outbox from being sent. Costs nothing, however long the outbox is.
+    #[must_use]
+    pub fn backlog(&self) -> Backlog {
+        let now = self.ports.clock().now_ms();
+        let status = self.status.borrow();
+        Backlog {
+            unsent: !self.state().outbox.is_empty(),
+            pause_ms: status.next_attempt_at.map(|at| at.saturating_sub(now)).filter(|ms| *ms > 0),
+            held: status.held.is_some(),
+        }
+    }
+
+    /// What could be sent, and when.
+    #[must_use]
+    pub fn outlook(&self) -> Outlook {
+        let now = self.ports.clock().now_ms();
+        let batch = next_batch(&self.state().outbox, &self.writer.principal, now, 1);
+        Outlook {
+            backlog: self.backlog(),
+            ready: !batch.mutations.is_empty(),
+            next_in_ms: batch.next_attempt_at.map(|at| at.saturating_sub(now)),
+        }
+    }
+
+    /// How many mutations another try may deliver: all but those that wait for somebody's decision.
+    #[must_use]
+    pub fn deliverable(&self) -> usize {
+        waits(&self.state().outbox).values().filter(|waits| **waits == Waits::No).count()
+    }
+}
