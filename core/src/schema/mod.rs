@@ -5,8 +5,11 @@
 
 mod order;
 mod parse;
+pub mod scope;
 
 use std::collections::BTreeMap;
+
+pub use self::scope::Scope;
 
 /// What is wrong with a schema document, and where.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -36,6 +39,8 @@ pub struct Schema {
     pub version: u32,
     /// By name. Never empty.
     pub tables: BTreeMap<String, Table>,
+    /// By name: parts of the data that can be pulled instead of the whole.
+    pub scopes: BTreeMap<String, Scope>,
 }
 
 /// One table of a schema.
@@ -55,6 +60,17 @@ pub struct Table {
     pub ids: Ids,
     /// How urgently a change is sent.
     pub priority: PriorityRule,
+    /// How it is pulled.
+    pub pull: PullRule,
+}
+
+/// How a table is pulled.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct PullRule {
+    /// Not again before this long after the last time, in milliseconds, unless somebody asks; 0: with every pass.
+    pub every_ms: u64,
+    /// The scope of which it is pulled; `None`: all of it.
+    pub scope: Option<String>,
 }
 
 /// A field's type.

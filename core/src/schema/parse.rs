@@ -5,7 +5,10 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value};
 
-use super::{Field, FieldKind, Ids, OnDelete, Priority, PriorityRule, Reference, Schema, SchemaError, Table};
+use super::{
+    Field, FieldKind, Ids, OnDelete, Priority, PriorityRule, PullRule, Reference, Schema, SchemaError, Scope,
+    Table, scope::Term,
+};
 
 /// Parts of the schema language that exist in the design and come with a later release.
 const LATER: [&str; 4] = ["conflict", "retention", "rollups", "rules"];
@@ -62,7 +65,7 @@ fn name(name: &str, path: &str) -> Parsed<()> {
 
 pub(super) fn schema(document: &Value) -> Parsed<Schema> {
     let map = object(document, "schema")?;
-    only(map, "schema", &["version", "tables"])?;
+    only(map, "schema", &["version", "tables", "scopes"])?;
     let version = map.get("version").map_or_else(|| error("version", "is missing"), version)?;
     let Some(tables) = map.get("tables") else { return error("tables", "is missing") };
     let tables = object(tables, "tables")?;
@@ -86,12 +89,112 @@ pub(super) fn schema(document: &Value) -> Parsed<Schema> {
             }
         }
     }
-    Ok(Schema { version, tables: parsed })
+    let scopes = match map.get("scopes") {
+        None => BTreeMap::new(),
+        Some(value) => scopes(value, &parsed)?,
+    };
+    for (table_name, table) in &parsed {
+        if let Some(scope) = table.pull.scope.as_ref().filter(|scope| !scopes.contains_key(*scope)) {
+            let path = format!("tables.{table_name}.pull.scope");
+            return error(&path, format!("names `{scope}`, which is no scope of this schema"));
+        }
+    }
+    Ok(Schema { version, tables: parsed, scopes })
 }
 
-fn version(value: &Value) -> Parsed<u32> {
-    // A JavaScript host hands over doubles: 1.0 is the integer 1.
-    let number = value.as_u64().or_else(|| {
+fn scopes(value: &Value, tables: &BTreeMap<String, Table>) -> Parsed<BTreeMap<String, Scope>> {
+    object(value, "scopes")?
+        .iter()
+        .map(|(scope, value)| {
+            let path = at("scopes", scope);
+            name(scope, &path)?;
+            let map = object(value, &path)?;
+            if map.is_empty() {
+                return error(&path, "must filter at least one table");
+            }
+            let mut filters = BTreeMap::new();
+            for (table, value) in map {
+                let path = at(&path, table);
+                let Some(definition) = tables.get(table) else {
+                    return error(&path, "is no table of this schema");
+                };
+                filters.insert(table.clone(), conditions(value, &path, definition)?);
+            }
+            Ok((scope.clone(), Scope::new(filters, tables)))
+        })
+        .collect()
+}
+
+fn conditions(value: &Value, path: &str, table: &Table) -> Parsed<BTreeMap<String, Vec<Term>>> {
+    let map = object(value, path)?;
+    if map.is_empty() {
+        return error(path, "must have a condition on at least one field");
+    }
+    map.iter()
+        .map(|(field, value)| {
+            let path = at(path, field);
+            let Some(definition) = table.field(field) else {
+                return error(&path, format!("`{field}` is no field of this table"));
+            };
+            let terms = match value {
+                Value::Array(list) if list.is_empty() => {
+                    return error(&path, "must allow at least one value");
+                }
+                Value::Array(list) => {
+                    let each = list.iter().enumerate();
+                    each.map(|(index, value)| term(value, &format!("{path}[{index}]"), definition))
+                        .collect::<Parsed<_>>()?
+                }
+                one => vec![term(one, &path, definition)?],
+            };
+            Ok((field.clone(), terms))
+        })
+        .collect()
+}
+
+fn term(value: &Value, path: &str, field: Field) -> Parsed<Term> {
+    let fits = match (value, field.kind) {
+        (_, FieldKind::Json) => return error(path, "filters a json field, which has no values to compare"),
+        (Value::Null, _) => field.optional,
+        (Value::String(_), FieldKind::String)
+        | (Value::Number(_), FieldKind::Number)
+        | (Value::Bool(_), FieldKind::Boolean) => true,
+        _ => false,
+    };
+    if !fits {
+        return error(path, format!("must be a {} or a list of them", field.kind.name()));
+    }
+    Ok(match value.as_str() {
+        Some("$principal") => Term::Principal,
+        Some(word) if word.starts_with('$') => {
+            return error(path, format!("`{word}` is not known; only `$principal` stands for something"));
+        }
+        _ => Term::Value(value.clone()),
+    })
+}
+
+fn pull_rule(value: Option<&Value>, path: &str) -> Parsed<PullRule> {
+    let Some(value) = value else { return Ok(PullRule::default()) };
+    let map = object(value, path)?;
+    only(map, path, &["everyMs", "scope"])?;
+    let every_ms = match map.get("everyMs") {
+        None => 0,
+        Some(value) => match whole(value) {
+            Some(ms) => ms,
+            None => return error(&at(path, "everyMs"), "must be a whole number of milliseconds, 0 or more"),
+        },
+    };
+    let scope = match map.get("scope") {
+        None => None,
+        Some(Value::String(scope)) => Some(scope.clone()),
+        Some(_) => return error(&at(path, "scope"), "must be the name of a scope"),
+    };
+    Ok(PullRule { every_ms, scope })
+}
+
+/// A JavaScript host hands over doubles: 1.0 is the integer 1.
+fn whole(value: &Value) -> Option<u64> {
+    value.as_u64().or_else(|| {
         #[expect(
             clippy::cast_possible_truncation,
             clippy::cast_sign_loss,
@@ -99,10 +202,13 @@ fn version(value: &Value) -> Parsed<u32> {
         )]
         value
             .as_f64()
-            .filter(|n| n.fract() == 0.0 && (0.0..=f64::from(u32::MAX)).contains(n))
+            .filter(|n| n.fract() == 0.0 && (0.0..=9_007_199_254_740_991.0).contains(n))
             .map(|n| n as u64)
-    });
-    match number.and_then(|n| u32::try_from(n).ok()) {
+    })
+}
+
+fn version(value: &Value) -> Parsed<u32> {
+    match whole(value).and_then(|n| u32::try_from(n).ok()) {
         Some(version) if version > 0 => Ok(version),
         _ => error("version", "must be a positive integer"),
     }
@@ -110,7 +216,7 @@ fn version(value: &Value) -> Parsed<u32> {
 
 fn table(value: &Value, path: &str) -> Parsed<Table> {
     let map = object(value, path)?;
-    only(map, path, &["fields", "references", "indexes", "unique", "ids", "priority"])?;
+    only(map, path, &["fields", "references", "indexes", "unique", "ids", "priority", "pull"])?;
     let Some(value) = map.get("fields") else { return error(&at(path, "fields"), "is missing") };
     let fields = fields(value, &at(path, "fields"))?;
     let references = match map.get("references") {
@@ -131,8 +237,9 @@ fn table(value: &Value, path: &str) -> Parsed<Table> {
         Some(_) => return error(&at(path, "ids"), "must be `temporary` or `uuid`"),
     };
     let priority = priority_rule(map.get("priority"), &at(path, "priority"), &fields)?;
+    let pull = pull_rule(map.get("pull"), &at(path, "pull"))?;
     let field_names = fields.keys().cloned().collect();
-    Ok(Table { fields, field_names, references, indexes, unique, ids, priority })
+    Ok(Table { fields, field_names, references, indexes, unique, ids, priority, pull })
 }
 
 fn fields(value: &Value, path: &str) -> Parsed<BTreeMap<String, Field>> {

@@ -200,3 +200,81 @@ fn the_demo_schema_is_valid() {
     let schema = Schema::parse(&document).unwrap();
     assert_eq!(schema.tables_parents_first(), ["projects", "phases", "steps", "tasks"]);
 }
+
+/// Projects of the one who asks that are under way, and what hangs on them; tools are everybody's.
+fn scoped() -> Value {
+    json!({ "version": 1,
+        "scopes": { "mine": { "projects": { "owner": "$principal", "status": ["active", "planned"] } } },
+        "tables": {
+            "projects": { "fields": { "owner": "string", "status": "string?", "size": "number?", "notes": "json?" } },
+            "phases": { "fields": { "project_id": "string" }, "references": { "project_id": { "table": "projects" } } },
+            "tasks": { "fields": { "phase_id": "string", "parent": "string?", "tool_id": "string?" },
+                "references": { "phase_id": { "table": "phases" }, "parent": { "table": "tasks" },
+                    "tool_id": { "table": "tools" } },
+                "pull": { "everyMs": 900_000, "scope": "mine" } },
+            "tools": { "fields": { "name": "string" } } } })
+}
+
+#[test]
+fn a_scope_knows_what_leads_to_its_filters() {
+    let schema = Schema::parse(&scoped()).unwrap();
+    let scope = &schema.scopes["mine"];
+    assert!(scope.hangs_on("phases", "project_id") && scope.hangs_on("tasks", "phase_id"));
+    assert!(scope.hangs_on("tasks", "parent"), "by a record of the same table");
+    assert!(!scope.hangs_on("tasks", "tool_id") && !scope.ways.contains_key("tools"));
+    assert_eq!(schema.tables["tasks"].pull, PullRule { every_ms: 900_000, scope: Some("mine".into()) });
+    assert_eq!(schema.tables["tools"].pull, PullRule::default());
+}
+
+#[test]
+fn a_record_is_admitted_when_all_conditions_hold_and_its_audience_says_for_whom() {
+    let schema = Schema::parse(&scoped()).unwrap();
+    let scope = &schema.scopes["mine"];
+    let admits = |record: &Value, who| scope.admits("projects", |field| record.get(field), who);
+    let audience = |record| scope.audience("projects", move |field| Value::get(record, field));
+    let active = json!({ "owner": "ana", "status": "active" });
+    let planned = json!({ "owner": "ana", "status": "planned", "size": 3 });
+    let done = json!({ "owner": "ana", "status": "done" });
+    let unset = json!({ "owner": "ben" });
+    assert_eq!((admits(&active, "ana"), admits(&active, "ben")), (Some(true), Some(false)));
+    assert_eq!((admits(&done, "ana"), admits(&unset, "ben")), (Some(false), Some(false)));
+    assert_eq!(scope.admits("tasks", |_| None, "ana"), None);
+    assert_eq!(audience(&active), audience(&planned), "nobody's view changes from the one to the other");
+    assert_eq!(audience(&done), Some(scope::Audience::Nobody));
+    assert_eq!(audience(&unset), audience(&done));
+    assert_ne!(audience(&active), audience(&json!({ "owner": "ben", "status": "active" })));
+}
+
+#[test]
+fn scopes_and_pulls_are_checked_where_they_are_written() {
+    let refused = |change: &dyn Fn(&mut Value)| {
+        let mut document = scoped();
+        change(&mut document);
+        Schema::parse(&document).unwrap_err().path
+    };
+    let set = |path: &'static str, value: Value| {
+        refused(&move |d: &mut Value| *d.pointer_mut(path).unwrap() = value.clone())
+    };
+    assert_eq!(set("/scopes", json!([])), "scopes");
+    assert_eq!(set("/scopes/mine", json!({})), "scopes.mine");
+    assert_eq!(set("/scopes/mine", json!({ "boats": { "a": 1 } })), "scopes.mine.boats");
+    assert_eq!(set("/scopes/mine/projects", json!({})), "scopes.mine.projects");
+    for (field, value) in [
+        ("absent", json!("x")),
+        ("owner", json!([])),
+        ("owner", json!(3)),
+        ("owner", Value::Null),
+        ("owner", json!("$tenant")),
+        ("notes", json!("x")),
+        ("size", json!("$principal")),
+    ] {
+        let path = format!("scopes.mine.projects.{field}");
+        assert_eq!(refused(&|d| d["scopes"]["mine"]["projects"] = json!({ field: value })), path);
+    }
+    assert_eq!(set("/scopes/mine/projects/status", json!(["a", 7])), "scopes.mine.projects.status[1]");
+    assert_eq!(set("/tables/tasks/pull/everyMs", json!(-1)), "tables.tasks.pull.everyMs");
+    assert_eq!(set("/tables/tasks/pull/everyMs", json!("1 s")), "tables.tasks.pull.everyMs");
+    assert_eq!(set("/tables/tasks/pull/scope", json!("yours")), "tables.tasks.pull.scope");
+    assert_eq!(set("/tables/tasks/pull", json!({ "every": 1 })), "tables.tasks.pull.every");
+    assert_eq!(refused(&|d| d["scopes"]["_all"] = json!({})), "scopes._all");
+}
