@@ -4,6 +4,7 @@
 //! [`state`] folds it, [`outbox`] says when it goes, [`protocol`] is how it travels, [`decide`] settles the answer, and
 //! [`live`] tells the readers. [`engine`] walks it through them, over the [`ports`].
 
+pub mod activity;
 pub mod body;
 pub mod decide;
 pub mod engine;

@@ -3,8 +3,11 @@
 //! A batch's results are one entry. Only `applied` and `duplicate` take a mutation off the outbox. An answer for a mutation
 //! that is no longer there is late, and says nothing new.
 
-use super::{Answer, Tally, Writing, draft::Draft, settle};
+use std::collections::BTreeSet;
+
+use super::{Answer, Tally, Writing, draft::Draft, note, settle};
 use crate::{
+    activity::{ByTable, What},
     body::Body,
     log::entry::{Base, Id, Mapping, Mutation, MutationState, Operation, Refusal, ServerCopy},
     protocol::{Applied, DeletionRow, EntityRow, Outcome, Theirs},
@@ -17,7 +20,8 @@ pub(super) fn settle_all<B: Body>(
     answer: &Answer<B>,
 ) -> Tally {
     let mut tally = Tally::default();
-    draft.put_meta(Meta::EPOCH, answer.epoch.clone());
+    let (mut applied, mut conflicts, mut rejected) = (ByTable::new(), ByTable::new(), ByTable::new());
+    note::take_epoch(draft, writing.now_ms(), &answer.epoch);
     draft.put_meta(Meta::SERVER_TIME, answer.server_time.to_string());
     for result in &answer.results {
         // A result that lacks what it promises acknowledges nothing: the mutation stays, and is asked about again.
@@ -27,19 +31,21 @@ pub(super) fn settle_all<B: Body>(
             continue;
         }
         match outcome {
-            Outcome::Applied(applied) | Outcome::Duplicate(applied) => {
-                apply(draft, writing, &mutation, applied);
+            Outcome::Applied(made) | Outcome::Duplicate(made) => {
+                apply(draft, writing, &mutation, made);
+                note::one_more(&mut applied, &mutation.table);
                 tally.applied += 1;
             }
             // Both sides deleted it: there is nothing to decide.
             Outcome::Conflict(Theirs::Deletion(row)) if mutation.operation == Operation::Delete => {
-                let applied = Applied {
+                let made = Applied {
                     record_id: row.id,
                     version: row.version,
                     updated_at: row.deleted_at,
                     record: None,
                 };
-                apply(draft, writing, &mutation, applied);
+                apply(draft, writing, &mutation, made);
+                note::one_more(&mut applied, &mutation.table);
                 tally.applied += 1;
             }
             Outcome::Conflict(theirs) => {
@@ -62,12 +68,14 @@ pub(super) fn settle_all<B: Body>(
                 };
                 take_theirs(draft, &mutation, theirs);
                 park(draft, writing, &mutation, MutationState::Conflict, refusal);
+                note::one_more(&mut conflicts, &mutation.table);
                 tally.conflicts += 1;
             }
             Outcome::Rejected(rejection) => {
                 let refusal =
                     Refusal { code: rejection.code, message: rejection.message, field: rejection.field };
                 park(draft, writing, &mutation, MutationState::Rejected, refusal);
+                note::one_more(&mut rejected, &mutation.table);
                 tally.rejected += 1;
             }
             Outcome::Deferred { retry_after_ms } => {
@@ -79,6 +87,20 @@ pub(super) fn settle_all<B: Body>(
                 tally.deferred += 1;
             }
         }
+    }
+    let tables: BTreeSet<Id> =
+        [&applied, &conflicts, &rejected].into_iter().flat_map(ByTable::keys).cloned().collect();
+    for table in tables {
+        let of = |counts: &ByTable| counts.get(&table).copied().unwrap_or_default();
+        draft.count(&table, |stats| {
+            stats.pushed += of(&applied);
+            stats.conflicts += of(&conflicts);
+            stats.rejected += of(&rejected);
+            stats.last_pushed_at = Some(writing.now_ms());
+        });
+    }
+    if !applied.is_empty() {
+        draft.note(writing.now_ms(), What::Pushed { applied });
     }
     tally
 }
@@ -167,8 +189,10 @@ fn park<B: Body>(
     parked.attempts += 1;
     parked.last_attempt_at = Some(writing.now_ms());
     parked.next_attempt_at = None;
-    parked.error = Some(refusal);
+    parked.error = Some(refusal.clone());
     draft.put_mutation(parked);
+    let conflict = state == MutationState::Conflict;
+    draft.note(writing.now_ms(), What::Parked { of: mutation.subject(), conflict, reason: refusal });
     settle::settle(draft, &mutation.table, &mutation.record_id);
 }
 

@@ -8,8 +8,9 @@ use std::{collections::BTreeSet, rc::Rc};
 use rustc_hash::FxHashMap;
 
 use crate::{
+    activity::{Activity, What},
     body::Body,
-    log::entry::{Base, Change, Cursor, Id, Mapping, Mutation, Operation, Record},
+    log::entry::{Base, Change, Cursor, Id, Mapping, Mutation, Operation, Record, TableStats},
     schema::{Schema, Table},
     state::{State, references},
 };
@@ -30,6 +31,9 @@ pub struct Draft<'s, B: Body> {
     mappings: FxHashMap<Id, Id>,
     meta: FxHashMap<Id, usize>,
     next_sequence: u64,
+    /// Where the newest line of the activity log is.
+    last_line: Option<usize>,
+    stats: FxHashMap<Id, usize>,
 }
 
 /// How far a draft had come, to go back there when a command fails half way.
@@ -49,6 +53,8 @@ impl<'s, B: Body> Draft<'s, B> {
             mappings: FxHashMap::default(),
             meta: FxHashMap::default(),
             next_sequence: state.outbox.next_sequence(),
+            last_line: None,
+            stats: FxHashMap::default(),
         }
     }
 
@@ -224,6 +230,32 @@ impl<'s, B: Body> Draft<'s, B> {
         }
     }
 
+    /// Writes a line into the activity log, or goes on in the last one.
+    pub fn note(&mut self, at: u64, what: What) {
+        let last = match self.last_line.map(|last| &self.changes[last]) {
+            Some(Change::Activity(line)) => Some(line),
+            _ => self.state.activity.newest(),
+        };
+        let line = last.and_then(|last| last.joined(at, &what)).unwrap_or_else(|| {
+            let number = last.map_or(0, |last| last.number + 1);
+            Activity { number, at, what }
+        });
+        self.push(Change::Activity(line));
+    }
+
+    /// Counts something of a table.
+    pub fn count(&mut self, table: &Id, count: impl FnOnce(&mut TableStats)) {
+        let known = match self.stats.get(table).map(|at| &self.changes[*at]) {
+            Some(Change::Stats { row, .. }) => *row,
+            _ => self.state.stats(table),
+        };
+        let mut row = known;
+        count(&mut row);
+        if row != known {
+            self.push(Change::Stats { table: table.clone(), row });
+        }
+    }
+
     /// Records an exchange of ids. The mutations in the outbox take the server id here; foreign keys in records take it
     /// when this entry is folded.
     pub fn put_mapping(&mut self, mapping: &Mapping) {
@@ -297,6 +329,10 @@ impl<'s, B: Body> Draft<'s, B> {
             }
             Change::Meta { key, .. } => {
                 self.meta.insert(key.clone(), at);
+            }
+            Change::Activity(_) => self.last_line = Some(at),
+            Change::Stats { table, .. } => {
+                self.stats.insert(table.clone(), at);
             }
             Change::Cursor { .. } => {}
         }

@@ -9,6 +9,7 @@ mod answer;
 pub mod check;
 pub mod draft;
 pub mod mint;
+mod note;
 mod park;
 mod pull;
 mod send;
@@ -20,6 +21,7 @@ mod tests;
 
 use self::{draft::Draft, mint::Mint};
 use crate::{
+    activity::What,
     body::Body,
     error::Error,
     log::entry::{Id, Mutation, MutationState, Operation},
@@ -68,9 +70,10 @@ pub enum Command<B> {
         seen: std::collections::HashSet<(Id, Id)>,
         tables: Vec<Id>,
     },
-    /// Begins to pull a set from the beginning.
+    /// Begins to pull a set from the beginning, because the server refused to go on (`code`).
     ForgetCursor {
         set: Id,
+        code: String,
     },
     /// Gives up a mutation: its record falls back to its base and what else is pending.
     Discard {
@@ -79,6 +82,10 @@ pub enum Command<B> {
     /// Sends a parked mutation again as a new one, on the newest version known.
     Retry {
         mutation: Id,
+    },
+    /// Notes how passes go: what is told already is not told again.
+    Note {
+        what: What,
     },
 }
 
@@ -225,14 +232,19 @@ fn decide_on<B: Body>(
             Ok(Done::Pulled(pull::take(draft, writing, set, page, *forced)))
         }
         Command::EndFullPull { seen, tables } => {
-            pull::drop_unseen(draft, seen, tables);
+            pull::drop_unseen(draft, writing, seen, tables);
             Ok(Done::Nothing)
         }
-        Command::ForgetCursor { set } => {
+        Command::ForgetCursor { set, code } => {
             draft.put_cursor(set, None);
+            draft.note(writing.now_ms(), What::FullPullBegan { set: set.clone(), code: code.clone() });
             Ok(Done::Nothing)
         }
-        Command::Discard { mutation } => park::discard(draft, mutation).map(|()| Done::Nothing),
+        Command::Discard { mutation } => park::discard(draft, writing, mutation).map(|()| Done::Nothing),
         Command::Retry { mutation } => park::retry(draft, writing, mutation).map(|()| Done::Nothing),
+        Command::Note { what } => {
+            note::how_it_goes(draft, writing.now_ms(), what);
+            Ok(Done::Nothing)
+        }
     }
 }

@@ -4,6 +4,7 @@ use std::rc::Rc;
 
 use super::{Writing, draft::Draft, settle};
 use crate::{
+    activity::What,
     body::Body,
     error::Error,
     log::entry::{Base, Id, Mutation, MutationState, Operation},
@@ -14,7 +15,11 @@ fn find<B: Body>(draft: &Draft<'_, B>, id: &Id) -> Result<Rc<Mutation<B>>, Error
 }
 
 /// Gives a mutation up. The record falls back to its base and what else is pending, exactly.
-pub(super) fn discard<B: Body>(draft: &mut Draft<'_, B>, id: &Id) -> Result<(), Error> {
+pub(super) fn discard<B: Body>(
+    draft: &mut Draft<'_, B>,
+    writing: &Writing<'_>,
+    id: &Id,
+) -> Result<(), Error> {
     let mutation = find(draft, id)?;
     let may_be_applied = !mutation.state.is_parked() && mutation.first_sent_at.is_some();
     if may_be_applied {
@@ -31,6 +36,7 @@ pub(super) fn discard<B: Body>(draft: &mut Draft<'_, B>, id: &Id) -> Result<(), 
     }
     draft.remove_mutation(id);
     settle::settle(draft, &mutation.table, &mutation.record_id);
+    draft.note(writing.now_ms(), What::Discarded { of: mutation.subject() });
     Ok(())
 }
 
@@ -72,7 +78,9 @@ pub(super) fn retry<B: Body>(
         }
         draft.put_mutation(renamed);
     }
+    let retried = What::Retried { of: parked.subject(), successor: fresh.id.clone() };
     draft.put_mutation(fresh);
     settle::settle(draft, table, record_id);
+    draft.note(writing.now_ms(), retried);
     Ok(())
 }

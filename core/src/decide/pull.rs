@@ -11,9 +11,10 @@ use super::{
     Writing,
     answer::{copy_of, exchange_id, keep_theirs, tombstone_of},
     draft::Draft,
-    settle,
+    note, settle,
 };
 use crate::{
+    activity::{ByTable, What},
     body::Body,
     log::entry::{Cursor, Id, ServerCopy},
     protocol::{DeletionReason, Page},
@@ -31,36 +32,28 @@ pub(super) fn take<B: Body>(
     page: &Page<B>,
     forced: bool,
 ) -> usize {
-    let mut news = 0;
+    let mut news = ByTable::new();
     for row in &page.entities {
         let id: Id = row.id.as_str().into();
-        news += usize::from(take_row(
-            draft,
-            writing,
-            &row.table,
-            &id,
-            row.created_as.as_deref(),
-            copy_of(row),
-            forced,
-        ));
+        let created_as = row.created_as.as_deref();
+        if take_row(draft, writing, &row.table, &id, created_as, copy_of(row), forced) {
+            note::one_more(&mut news, &row.table);
+        }
     }
     for row in &page.deletions {
         let (table, id): (Id, Id) = (row.table.as_str().into(), row.id.as_str().into());
-        if row.reason == DeletionReason::LeftScope {
-            news += usize::from(forget(draft, &table, &id));
-            continue;
+        let is_news = match row.reason {
+            DeletionReason::LeftScope => forget(draft, &table, &id),
+            DeletionReason::Deleted => {
+                let created_as = row.created_as.as_deref();
+                take_row(draft, writing, &row.table, &id, created_as, tombstone_of(row), forced)
+            }
+        };
+        if is_news {
+            note::one_more(&mut news, &table);
         }
-        news += usize::from(take_row(
-            draft,
-            writing,
-            &row.table,
-            &id,
-            row.created_as.as_deref(),
-            tombstone_of(row),
-            forced,
-        ));
     }
-    draft.put_meta(Meta::EPOCH, page.epoch.clone());
+    note::take_epoch(draft, writing.now_ms(), &page.epoch);
     let came_on = draft.state().cursor(set).map(|known| known.cursor.as_str()) != Some(page.cursor.as_str());
     if came_on {
         draft.put_cursor(set, Some(Cursor { cursor: page.cursor.clone(), at: writing.now_ms() }));
@@ -70,7 +63,17 @@ pub(super) fn take<B: Body>(
     if came_on || page.server_time.saturating_sub(known) > SERVER_TIME_STEP_MS {
         draft.put_meta(Meta::SERVER_TIME, page.server_time.to_string());
     }
-    news
+    for (table, count) in &news {
+        draft.count(table, |stats| {
+            stats.pulled += count;
+            stats.last_pulled_at = Some(writing.now_ms());
+        });
+    }
+    let rows = news.values().sum::<u64>();
+    if rows > 0 {
+        draft.note(writing.now_ms(), What::Pulled { rows: news });
+    }
+    usize::try_from(rows).unwrap_or(usize::MAX)
 }
 
 fn take_row<B: Body>(
@@ -121,14 +124,22 @@ fn forget<B: Body>(draft: &mut Draft<'_, B>, table: &Id, id: &Id) -> bool {
 }
 
 /// Ends a full pull: what the server did not send is no longer there, or no longer ours to see.
-pub(super) fn drop_unseen<B: Body>(draft: &mut Draft<'_, B>, seen: &HashSet<(Id, Id)>, tables: &[Id]) {
+pub(super) fn drop_unseen<B: Body>(
+    draft: &mut Draft<'_, B>,
+    writing: &Writing<'_>,
+    seen: &HashSet<(Id, Id)>,
+    tables: &[Id],
+) {
+    let mut dropped = ByTable::new();
     for table in tables {
         let Some(held) = draft.state().table(table) else { continue };
         for (id, _) in held.iter() {
             let unsent = !draft.mutations_of(table, id).is_empty();
             if !unsent && !seen.contains(&(table.clone(), id.clone())) {
                 draft.put_record(table, id, None);
+                note::one_more(&mut dropped, table);
             }
         }
     }
+    draft.note(writing.now_ms(), What::FullPullEnded { dropped });
 }

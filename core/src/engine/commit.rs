@@ -96,7 +96,7 @@ impl<P: Ports> Engine<P> {
                 tables.extend(rows.map(|table| Id::from(table.as_str())));
             }
             Command::EndFullPull { tables: all, .. } => tables.extend(all.iter().cloned()),
-            Command::Send { .. } | Command::ForgetCursor { .. } => {}
+            Command::Send { .. } | Command::ForgetCursor { .. } | Command::Note { .. } => {}
             Command::Discard { mutation } | Command::Retry { mutation } => {
                 tables.extend(self.tables_of(std::slice::from_ref(mutation)));
             }

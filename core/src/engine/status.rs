@@ -1,36 +1,12 @@
 //! What sync is doing, for people.
 
 use super::Engine;
+pub use crate::activity::{Failure, Held};
 use crate::{
+    activity::Activity,
     ports::{Event, Phase, Ports},
     state::outbox::Counts,
 };
-
-/// Why nothing is sent although something waits.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Held {
-    /// The server asks for a sign-in.
-    Unauthenticated,
-    /// The token is another principal's.
-    PrincipalMismatch,
-}
-
-impl Held {
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Unauthenticated => "unauthenticated",
-            Self::PrincipalMismatch => "principal-mismatch",
-        }
-    }
-}
-
-/// What went wrong last.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Failure {
-    pub code: String,
-    pub message: String,
-}
 
 /// What this context's passes are doing and how they went. Times are milliseconds since the Unix epoch.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -54,6 +30,12 @@ impl<P: Ports> Engine<P> {
         status.counts = state.outbox.counts();
         status.last_success_at = status.last_success_at.max(state.last_pull_at());
         status
+    }
+
+    /// What sync did and why: the newest `limit` lines, newest first.
+    #[must_use]
+    pub fn activity(&self, limit: usize) -> Vec<Activity> {
+        self.state().activity.iter().take(limit).cloned().collect()
     }
 
     pub(super) fn set_status(&self, change: impl FnOnce(&mut Status)) {

@@ -1,5 +1,6 @@
 //! The engine over a store in memory: several contexts, one log.
 
+mod activity;
 mod fold;
 mod passes;
 mod writes;

@@ -116,6 +116,8 @@ impl<B> Change<B> {
             Self::Mapping(mapping) => Change::Mapping(mapping.clone()),
             Self::Cursor { set, row } => Change::Cursor { set: set.clone(), row: row.clone() },
             Self::Meta { key, value } => Change::Meta { key: key.clone(), value: value.clone() },
+            Self::Activity(line) => Change::Activity(line.clone()),
+            Self::Stats { table, row } => Change::Stats { table: table.clone(), row: *row },
         }
     }
 }

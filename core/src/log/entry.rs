@@ -4,6 +4,7 @@ use std::rc::Rc;
 
 use serde::{Deserialize, Serialize};
 
+use crate::activity::Activity;
 use crate::body::SyncStatus;
 use crate::schema::Priority;
 
@@ -88,6 +89,17 @@ pub enum Change<B> {
         key: Id,
         #[serde(rename = "v")]
         value: Option<String>,
+    },
+    /// A line of the activity log, in place of the one that was there.
+    #[serde(rename = "a")]
+    Activity(Activity),
+    /// What was counted of a table over time.
+    #[serde(rename = "s")]
+    Stats {
+        #[serde(rename = "t")]
+        table: Id,
+        #[serde(rename = "r")]
+        row: TableStats,
     },
 }
 
@@ -293,4 +305,33 @@ pub struct Cursor {
     /// When it was reached, by this device's clock.
     #[serde(rename = "w")]
     pub at: u64,
+}
+
+/// What happened to a table's records over time, as this database knows it (V1, T5, V6). Times are by this device's clock.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TableStats {
+    /// Changes that the server applied.
+    #[serde(rename = "p", default)]
+    pub pushed: u64,
+    /// Rows from the server that were news.
+    #[serde(rename = "g", default)]
+    pub pulled: u64,
+    #[serde(rename = "c", default)]
+    pub conflicts: u64,
+    #[serde(rename = "x", default)]
+    pub rejected: u64,
+    /// When the server last answered to a change.
+    #[serde(rename = "w", default, skip_serializing_if = "Option::is_none")]
+    pub last_pushed_at: Option<u64>,
+    /// When rows that were news last came. A pull that brings nothing writes nothing.
+    #[serde(rename = "l", default, skip_serializing_if = "Option::is_none")]
+    pub last_pulled_at: Option<u64>,
+}
+
+impl TableStats {
+    /// How many changes the server has answered to for good. Grows whenever sending comes along.
+    #[must_use]
+    pub fn settled(&self) -> u64 {
+        self.pushed + self.conflicts + self.rejected
+    }
 }

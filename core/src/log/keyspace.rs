@@ -3,13 +3,15 @@
 use super::entry::{Change, Id};
 
 /// The engine's own keyspaces: small, and loaded by every context at once.
-pub const OWN: [&str; 5] = [OUTBOX, BASES, IDS, CURSORS, META];
+pub const OWN: [&str; 7] = [OUTBOX, BASES, IDS, CURSORS, META, ACTIVITY, STATS];
 
 const OUTBOX: &str = "outbox";
 const BASES: &str = "bases";
 const IDS: &str = "ids";
 const CURSORS: &str = "cursors";
 const META: &str = "meta";
+const ACTIVITY: &str = "activity";
+const STATS: &str = "stats";
 
 /// The keyspace of one of the app's tables. The prefix keeps it apart from the engine's own.
 #[must_use]
@@ -31,6 +33,8 @@ impl<B> Change<B> {
             Self::Mapping(_) => IDS.to_owned(),
             Self::Cursor { .. } => CURSORS.to_owned(),
             Self::Meta { .. } => META.to_owned(),
+            Self::Activity(_) => ACTIVITY.to_owned(),
+            Self::Stats { .. } => STATS.to_owned(),
         }
     }
 
@@ -43,6 +47,8 @@ impl<B> Change<B> {
             Self::Mapping(mapping) => (mapping.temporary.clone(), "".into()),
             Self::Cursor { set, .. } => (set.clone(), "".into()),
             Self::Meta { key, .. } => (key.clone(), "".into()),
+            Self::Activity(line) => (format!("{:03}", line.slot()).into(), "".into()),
+            Self::Stats { table, .. } => (table.clone(), "".into()),
         }
     }
 
@@ -55,7 +61,7 @@ impl<B> Change<B> {
             Self::Mutation { row, .. } => row.is_none(),
             Self::Cursor { row, .. } => row.is_none(),
             Self::Meta { value, .. } => value.is_none(),
-            Self::Mapping(_) => false,
+            Self::Mapping(_) | Self::Activity(_) | Self::Stats { .. } => false,
         }
     }
 }

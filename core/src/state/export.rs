@@ -46,6 +46,14 @@ impl<B: Body> State<B> {
         for (key, value) in &self.meta {
             line("meta", Change::Meta { key: key.clone(), value: Some(value.clone()) });
         }
+        let mut lines: Vec<_> = self.activity.iter().collect();
+        lines.reverse();
+        for activity in lines {
+            line("activity", Change::Activity(activity.clone()));
+        }
+        for (table, stats) in &self.stats {
+            line("stats", Change::Stats { table: table.clone(), row: *stats });
+        }
         text
     }
 }

@@ -5,6 +5,7 @@
 //! server id ([`references`]). So an entry need not list what changes in tables that its writer had not loaded, and all
 //! contexts still fold to the same state, byte for byte ([`State::export`]).
 
+pub mod activity;
 mod export;
 pub mod ids;
 pub mod outbox;
@@ -12,12 +13,12 @@ pub mod references;
 
 use std::{collections::BTreeMap, rc::Rc};
 
-use self::{ids::IdMap, outbox::Outbox};
+use self::{activity::ActivityLog, ids::IdMap, outbox::Outbox};
 use rustc_hash::FxHashMap;
 
 use crate::{
     body::Body,
-    log::entry::{Base, Change, Cursor, Id, Position, Record},
+    log::entry::{Base, Change, Cursor, Id, Position, Record, TableStats},
     schema::Schema,
     table::Table,
 };
@@ -59,6 +60,8 @@ pub struct State<B: Body> {
     pub ids: IdMap,
     cursors: BTreeMap<Id, Cursor>,
     meta: BTreeMap<Id, String>,
+    pub activity: ActivityLog,
+    stats: BTreeMap<Id, TableStats>,
 }
 
 impl<B: Body> State<B> {
@@ -74,6 +77,8 @@ impl<B: Body> State<B> {
             ids: IdMap::default(),
             cursors: BTreeMap::new(),
             meta: BTreeMap::new(),
+            activity: ActivityLog::default(),
+            stats: BTreeMap::new(),
         }
     }
 
@@ -125,6 +130,12 @@ impl<B: Body> State<B> {
         self.meta.get(key).map(String::as_str)
     }
 
+    /// What was counted of a table over time.
+    #[must_use]
+    pub fn stats(&self, table: &str) -> TableStats {
+        self.stats.get(table).copied().unwrap_or_default()
+    }
+
     /// The id under which a record lives now.
     #[must_use]
     pub fn resolve(&self, id: &Id) -> Id {
@@ -166,6 +177,7 @@ impl<B: Body> State<B> {
                 Change::Mutation { id, row: None } => self.outbox.remove(&id),
                 Change::Mapping(mapping) => {
                     let (table, temporary) = (mapping.table.clone(), mapping.temporary.clone());
+                    self.activity.exchange(&mapping);
                     self.ids.insert(mapping);
                     self.exchange_references(&table, &temporary, observer);
                 }
@@ -180,6 +192,13 @@ impl<B: Body> State<B> {
                 }
                 Change::Meta { key, value: None } => {
                     self.meta.remove(&key);
+                }
+                Change::Activity(mut line) => {
+                    references::exchange_in_line(&self.ids, &mut line);
+                    self.activity.put(line);
+                }
+                Change::Stats { table, row } => {
+                    self.stats.insert(table, row);
                 }
             }
         }

@@ -7,6 +7,7 @@ use std::rc::Rc;
 
 use super::ids::IdMap;
 use crate::{
+    activity::Activity,
     body::Body,
     ids::is_temporary,
     log::entry::{Base, Change, Id, Record, ServerCopy},
@@ -54,7 +55,17 @@ pub fn holds_temporary<B: Body>(schema: &Schema, row: &Change<B>) -> bool {
         Change::Mutation { row, .. } => {
             row.as_ref().is_some_and(|row| holds(schema, &row.table, &row.record_id, &row.data))
         }
-        Change::Mapping(_) | Change::Cursor { .. } | Change::Meta { .. } => false,
+        Change::Activity(line) => line.what.subject().is_some_and(|of| is_temporary(&of.record)),
+        Change::Mapping(_) | Change::Cursor { .. } | Change::Meta { .. } | Change::Stats { .. } => false,
+    }
+}
+
+/// Names the record that a line is about by the id that it has now: the old one is to be seen nowhere.
+pub fn exchange_in_line(ids: &IdMap, line: &mut Activity) {
+    if let Some(of) = line.what.subject_mut()
+        && let Some(server) = ids.server_id(&of.record)
+    {
+        of.record = server.clone();
     }
 }
 
@@ -88,6 +99,10 @@ pub fn exchange_in_row<B: Body>(schema: &Schema, ids: &IdMap, row: Change<B>) ->
                 None => mutation,
             };
             Change::Mutation { id, row: Some(row) }
+        }
+        Change::Activity(mut line) => {
+            exchange_in_line(ids, &mut line);
+            Change::Activity(line)
         }
         other => other,
     }

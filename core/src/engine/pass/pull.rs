@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use super::{
     Report,
-    pacing::{Remedy, remedy},
+    pacing::{Remedy, failure, remedy},
 };
 use crate::{
     body::Body,
@@ -42,7 +42,8 @@ impl<P: Ports> Engine<P> {
                     let remedy = remedy(&error);
                     if matches!(remedy, Remedy::PullInFull) && full.is_none() {
                         full = Some(HashSet::new());
-                        self.submit(Command::ForgetCursor { set: set.clone() }, Durability::Relaxed).await?;
+                        let command = Command::ForgetCursor { set: set.clone(), code: failure(&error).code };
+                        self.submit(command, Durability::Relaxed).await?;
                         continue;
                     }
                     self.note_failure(&error, report);

@@ -8,16 +8,20 @@ use crate::{
     },
 };
 
-fn answer(results: Vec<OperationResult<Value>>) -> UploadAnswer<Value> {
+pub(super) fn answer(results: Vec<OperationResult<Value>>) -> UploadAnswer<Value> {
     UploadAnswer { protocol: 1, epoch: "e1".into(), server_time: 5_000, results, id_mappings: Vec::new() }
 }
 
-fn applied(id: &str, record_id: &str, version: u64) -> OperationResult<Value> {
+pub(super) fn applied(id: &str, record_id: &str, version: u64) -> OperationResult<Value> {
     let applied = Applied { record_id: record_id.into(), version, updated_at: 4_000 + version, record: None };
     OperationResult::new(id.into(), Outcome::Applied(applied))
 }
 
-fn page(entities: Vec<EntityRow<Value>>, deletions: Vec<DeletionRow>, cursor: &str) -> Page<Value> {
+pub(super) fn page(
+    entities: Vec<EntityRow<Value>>,
+    deletions: Vec<DeletionRow>,
+    cursor: &str,
+) -> Page<Value> {
     Page {
         entities,
         deletions,
@@ -29,7 +33,13 @@ fn page(entities: Vec<EntityRow<Value>>, deletions: Vec<DeletionRow>, cursor: &s
     }
 }
 
-fn row(table: &str, id: &str, version: u64, created_as: Option<&str>, data: Value) -> EntityRow<Value> {
+pub(super) fn row(
+    table: &str,
+    id: &str,
+    version: u64,
+    created_as: Option<&str>,
+    data: Value,
+) -> EntityRow<Value> {
     EntityRow {
         table: table.into(),
         id: id.into(),
@@ -41,7 +51,9 @@ fn row(table: &str, id: &str, version: u64, created_as: Option<&str>, data: Valu
 }
 
 /// Gives every create of an upload the next number as its id, and applies everything.
-fn apply_all(first_id: u64) -> impl FnOnce(Upload<Value>) -> Result<UploadAnswer<Value>, RemoteError> {
+pub(super) fn apply_all(
+    first_id: u64,
+) -> impl FnOnce(Upload<Value>) -> Result<UploadAnswer<Value>, RemoteError> {
     move |upload| {
         let mut next = first_id;
         let results = upload.operations.iter().map(|operation| {
@@ -57,34 +69,37 @@ fn apply_all(first_id: u64) -> impl FnOnce(Upload<Value>) -> Result<UploadAnswer
     }
 }
 
-struct Fixture {
-    log: MemoryLog<Value>,
-    script: Rc<Script>,
-    dice: Rc<Dice>,
-    engine: Rc<Engine<World>>,
+pub(super) struct Fixture {
+    pub(super) log: MemoryLog<Value>,
+    pub(super) script: Rc<Script>,
+    pub(super) dice: Rc<Dice>,
+    pub(super) engine: Rc<Engine<World>>,
 }
 
 impl Fixture {
-    async fn new() -> Self {
+    pub(super) async fn new() -> Self {
         let (log, script, dice) = (MemoryLog::default(), Rc::<Script>::default(), Dice::new(5));
         let engine = open(&log, &script, &dice).await;
         Self { log, script, dice, engine }
     }
 
-    fn push(&self, answer: impl FnOnce(Upload<Value>) -> Result<UploadAnswer<Value>, RemoteError> + 'static) {
+    pub(super) fn push(
+        &self,
+        answer: impl FnOnce(Upload<Value>) -> Result<UploadAnswer<Value>, RemoteError> + 'static,
+    ) {
         self.script.pushes.borrow_mut().push_back(Box::new(answer));
     }
 
-    fn pull(&self, page: Page<Value>) {
+    pub(super) fn pull(&self, page: Page<Value>) {
         self.script.pulls.borrow_mut().push_back(Box::new(move |_| Ok(page)));
     }
 
-    fn empty_pull(&self) {
+    pub(super) fn empty_pull(&self) {
         self.pull(page(Vec::new(), Vec::new(), "c0"));
     }
 
     /// A task that both sides have at version 1.
-    async fn with_task(&self) -> &'static str {
+    pub(super) async fn with_task(&self) -> &'static str {
         let rows = vec![
             row("projects", "1", 1, None, json!({ "name": "p" })),
             row("steps", "2", 1, None, json!({ "project_id": "1", "name": "s" })),
@@ -96,7 +111,7 @@ impl Fixture {
         "77"
     }
 
-    fn only_mutation(&self) -> Rc<crate::log::entry::Mutation<Value>> {
+    pub(super) fn only_mutation(&self) -> Rc<crate::log::entry::Mutation<Value>> {
         let state = self.engine.state();
         assert_eq!(state.outbox.len(), 1);
         state.outbox.iter().next().unwrap().clone()
