@@ -1,6 +1,11 @@
 //! What can go wrong, with stable codes.
 
-use crate::{log::codec::CodecError, ports::StoreError, schema::SchemaError, table::QueryError};
+use crate::{
+    log::{codec::CodecError, release::Outdated},
+    ports::StoreError,
+    schema::SchemaError,
+    table::QueryError,
+};
 
 /// The one error of the engine. Its [`code`](Error::code) is stable and goes to JavaScript as it is.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -38,10 +43,8 @@ pub enum Error {
     StorageUnavailable(String),
     #[error("the stored log is damaged: {0}; nothing more is written to it")]
     Corrupt(String),
-    #[error(
-        "a newer release of this app writes this database (format {0}); keep the input and reload the app"
-    )]
-    Outdated(u32),
+    #[error("a newer release of this app has changed this database: {0}; keep the input and reload the app")]
+    Outdated(Outdated),
     #[error("the database is closed; open it again")]
     Closed,
 }
@@ -140,6 +143,12 @@ impl From<QueryError> for Error {
     }
 }
 
+impl From<Outdated> for Error {
+    fn from(outdated: Outdated) -> Self {
+        Self::Outdated(outdated)
+    }
+}
+
 impl From<StoreError> for Error {
     fn from(error: StoreError) -> Self {
         match error {
@@ -152,7 +161,7 @@ impl From<StoreError> for Error {
 impl From<CodecError> for Error {
     fn from(error: CodecError) -> Self {
         match error {
-            CodecError::Newer(format) => Self::Outdated(format),
+            CodecError::Newer(outdated) => Self::Outdated(outdated),
             CodecError::Damaged(what) => Self::Corrupt(what),
         }
     }

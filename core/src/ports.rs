@@ -45,6 +45,16 @@ pub struct Appended {
     pub key: u64,
     /// The keys from the asked one on, without the new one, in order, as the append's own transaction saw them.
     pub before: Vec<u64>,
+    /// About how many bytes the entry takes.
+    pub bytes: u64,
+}
+
+/// How much may be stored, and how much is: by this store and whatever shares its quota. In bytes, and as true as the
+/// platform's estimate.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Room {
+    pub quota: u64,
+    pub usage: u64,
 }
 
 /// One compaction's outcome, to be swapped in as a whole.
@@ -110,6 +120,11 @@ pub trait Log<B: Body> {
 
     /// Swaps a compaction in, with strict durability. `false`: the generation was taken, and nothing changed.
     async fn swap(&self, swap: Swap<B>) -> Result<bool, StoreError>;
+
+    /// How much room there is, where that can be known. What was deleted may still count for a while.
+    async fn room(&self) -> Result<Option<Room>, StoreError> {
+        Ok(None)
+    }
 }
 
 /// Why a request got no usable answer. None of these says anything of any operation in it.

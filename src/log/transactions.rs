@@ -109,6 +109,7 @@ pub(super) async fn append(
             .map_err(Failure::of)?
             .map(|key| key.map(integer).map_err(Failure::of))
             .collect::<Result<_, _>>()?,
+        bytes: text.length().into(),
     })
 }
 

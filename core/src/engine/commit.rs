@@ -9,7 +9,7 @@ use crate::{
     error::Error,
     log::{
         codec::pack_entry,
-        entry::{Change, Entry, FORMAT, Id, Position},
+        entry::{Change, Entry, Id, Position},
         keyspace,
     },
     ports::{Durability, Log, Ports, StoreError},
@@ -47,7 +47,7 @@ impl<P: Ports> Engine<P> {
     ///
     /// Commands that arrive while an append is under way gather and are committed together by the next one.
     pub async fn submit(&self, command: Command<P::Body>, durability: Durability) -> Result<Done, Error> {
-        self.check_running()?;
+        self.check_writing()?;
         self.load_tables(&self.closure(&command)?).await?;
         let (caller, answer) = oneshot::channel();
         let waiting = Waiting { command, mint: self.mint(), durability, caller };
@@ -163,6 +163,20 @@ impl<P: Ports> Engine<P> {
         }
     }
 
+    /// Raises what the log requires to what this release asks of others, if that is more. Called with the gate held.
+    ///
+    /// What cannot be appended now comes with the next entry that can: this one is only the earliest.
+    pub(super) async fn announce_release(&self) {
+        for _ in 0..MISSES_BEFORE_WAITING {
+            if self.state().requires.covers(self.standing.asks) || self.check_writing().is_err() {
+                return;
+            }
+            if self.append(Vec::new(), Durability::Relaxed).await.is_err() {
+                return;
+            }
+        }
+    }
+
     fn decide_all(&self, waiting: &[Waiting<P::Body>]) -> (Vec<Change<P::Body>>, Vec<Answer>) {
         let state = self.state();
         let mut draft = Draft::new(&state);
@@ -174,13 +188,19 @@ impl<P: Ports> Engine<P> {
     }
 
     async fn append(&self, changes: Vec<Change<P::Body>>, durability: Durability) -> Result<Append, Error> {
-        self.check_running()?;
-        let prev = self.state().head.clone();
-        let entry = Entry { format: FORMAT, mark: self.mark(), prev, changes };
+        self.check_writing()?;
+        let (prev, known) = {
+            let state = self.state();
+            (state.head.clone(), state.requires)
+        };
+        // Nothing of this release is in the log before what it asks of others.
+        let asks = self.standing.asks;
+        let requires = (!known.covers(asks)).then(|| known.raised_to(asks));
+        let entry = Entry { format: self.release.format, requires, mark: self.mark(), prev, changes };
         let packed = pack_entry(&entry)?;
         match self.ports.log().append(entry.prev.key, packed, durability).await {
             Ok(appended) if appended.before == [entry.prev.key] => {
-                self.fold(Position { key: appended.key, mark: entry.mark }, entry.changes);
+                self.fold(Position { key: appended.key, mark: entry.mark.clone() }, entry);
                 self.ports.signals().announce(appended.key);
                 Ok(Append::Valid)
             }

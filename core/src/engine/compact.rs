@@ -8,6 +8,7 @@ use crate::{
     log::{
         codec::unpack_segment,
         compaction::{self, Material},
+        release::Requirement,
     },
     ports::{Log, Ports},
     state::references,
@@ -48,10 +49,19 @@ impl<P: Ports> Engine<P> {
     pub async fn compact(&self) -> Result<bool, Error> {
         // Its id map must hold every mapping that it compacts.
         self.catch_up().await?;
+        // Segments of this release are no more readable for others than its entries.
+        let gate = self.gate.lock().await;
+        self.announce_release().await;
+        drop(gate);
+        self.check_writing()?;
+        if !self.state().requires.covers(self.standing.asks) {
+            return Ok(false);
+        }
         let log = self.ports.log();
         let snapshot = log.load(&[], self.through.get()).await?;
         let manifest = self.read_manifest(&snapshot)?;
-        let valid = valid_after(&manifest.through, &snapshot.entries).map_err(|error| self.stop(error))?;
+        let valid = valid_after(&manifest.through, &snapshot.entries, self.standing)
+            .map_err(|error| self.stop(error))?;
         let head = self.state().head.key;
         let entries: Vec<_> =
             valid.entries.into_iter().take_while(|(position, _)| position.key <= head).collect();
@@ -60,6 +70,8 @@ impl<P: Ports> Engine<P> {
             return Ok(false);
         };
         let through = through.clone();
+        let asked = entries.iter().filter_map(|(_, entry)| entry.requires);
+        let requires = asked.fold(manifest.requires, Requirement::raised_to);
         let rows = compaction::latest(entries.into_iter().flat_map(|(_, entry)| entry.changes));
         let taken = compaction::plan(&manifest, &rows);
         let keyspaces: Vec<String> =
@@ -78,7 +90,7 @@ impl<P: Ports> Engine<P> {
         }
         let exchange = |row| references::exchange_in_row(&self.schema, &self.state().ids, row);
         let pause = async || self.ports.sleep_ms(0).await;
-        let material = Material { through, rows, taken, segments };
+        let material = Material { through, requires, rows, taken, segments };
         let swap = compaction::compact(&manifest, material, &self.schema, exchange, pause).await?;
         let done = log.swap(swap).await?;
         // Whoever was first: the log is short again.

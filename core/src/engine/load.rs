@@ -10,11 +10,12 @@ use crate::{
     live::LiveQueries,
     log::{
         chain::{Verdict, judge},
-        codec::{mark_of, unpack_entry, unpack_segment},
+        codec::{CodecError, Outside, mark_of, outside_of, unpack_entry, unpack_segment},
         compaction::latest,
         entry::{Change, Entry, Id, Mark, MutationState, Position, Record},
         keyspace,
         manifest::Manifest,
+        release::{Outdated, Standing},
     },
     ports::{Event, Log, Ports, Snapshot, Stored},
     state::{Observer, State},
@@ -44,27 +45,47 @@ pub(super) struct Valid<B> {
     pub(super) entries: Vec<(Position, Entry<B>)>,
     /// Something between two of them is missing.
     pub(super) gap: bool,
+    /// After them comes one that this context may not read.
+    pub(super) outdated: Option<Outdated>,
 }
 
-/// Judges stored entries by the chain. Those up to `after` are passed over.
+/// Judges stored entries by the chain, up to the first that `reader` may not read. Those up to `after` are passed over.
 pub(super) fn valid_after<B: crate::body::Body>(
     after: &Position,
     stored: &[Stored<B>],
+    reader: Standing,
 ) -> Result<Valid<B>, Error> {
     let mut last = after.clone();
-    let mut valid = Valid { entries: Vec::new(), gap: false };
+    let mut valid = Valid { entries: Vec::new(), gap: false, outdated: None };
     for stored in stored.iter().filter(|stored| stored.key > after.key) {
-        let entry = unpack_entry(&stored.packed)?;
-        match judge(&last, &entry.prev) {
-            Verdict::Valid => {
-                last = Position { key: stored.key, mark: entry.mark.clone() };
-                valid.entries.push((last.clone(), entry));
+        let read = unpack_entry(&stored.packed);
+        // Whether it counts shows from outside, also where it cannot be read: a void one hinders nobody.
+        let Outside { requires, mark, prev } = match &read {
+            Ok(entry) => {
+                let Entry { requires, mark, prev, .. } = entry;
+                Outside { requires: *requires, mark: mark.clone(), prev: prev.clone() }
             }
-            Verdict::Void => {}
+            Err(_) => outside_of(&stored.packed)?,
+        };
+        match judge(&last, &prev) {
+            Verdict::Valid => {}
+            Verdict::Void => continue,
             Verdict::Gap => {
                 valid.gap = true;
                 break;
             }
+        }
+        let may_read = requires.map_or(Ok(()), |required| reader.check_reading(required));
+        match may_read.map_err(CodecError::Newer).and(read) {
+            Ok(entry) => {
+                last = Position { key: stored.key, mark };
+                valid.entries.push((last.clone(), entry));
+            }
+            Err(CodecError::Newer(outdated)) => {
+                valid.outdated = Some(outdated);
+                break;
+            }
+            Err(damaged) => return Err(damaged.into()),
         }
     }
     Ok(valid)
@@ -99,7 +120,8 @@ impl<P: Ports> Observer<P::Body> for Notes<'_, P> {
 
 impl<P: Ports> Engine<P> {
     /// Folds one valid entry and tells what changed.
-    pub(super) fn fold(&self, position: Position, changes: Vec<Change<P::Body>>) {
+    pub(super) fn fold(&self, position: Position, entry: Entry<P::Body>) {
+        let Entry { requires, changes, .. } = entry;
         self.grow(changes.len());
         let mut state = self.state.borrow_mut();
         for change in &changes {
@@ -114,9 +136,12 @@ impl<P: Ports> Engine<P> {
         }
         let live = &mut self.live.borrow_mut();
         state.apply(changes, &mut Notes { engine: self, live });
-        state.head = position;
+        state.advance(position, requires);
         drop(state);
         self.event(Event::Folded);
+        if requires.is_some() {
+            self.event(Event::Status);
+        }
     }
 
     /// Folds what other contexts have appended since.
@@ -135,18 +160,33 @@ impl<P: Ports> Engine<P> {
         if !holds(&stored, &head).map_err(|error| self.stop(error))? {
             return self.reload_all(watch).await;
         }
-        let valid = valid_after(&head, &stored).map_err(|error| self.stop(error))?;
+        let valid = valid_after(&head, &stored, self.standing).map_err(|error| self.stop(error))?;
         if valid.gap {
             return self.reload_all(watch).await;
         }
-        Ok(self.fold_valid(valid.entries, watch))
+        let seen = self.fold_valid(valid.entries, watch);
+        self.stop_reading(valid.outdated);
+        self.was_seen(seen)
+    }
+
+    /// Stops this context where the log goes on with what it may not read.
+    fn stop_reading(&self, outdated: Option<Outdated>) {
+        if let Some(outdated) = outdated {
+            self.stop(outdated.into());
+            self.event(Event::Status);
+        }
+    }
+
+    /// What is known to be written is not taken back by what came after it; otherwise a stop is the answer.
+    fn was_seen(&self, seen: bool) -> Result<bool, Error> {
+        if seen { Ok(true) } else { self.check_running().map(|()| false) }
     }
 
     fn fold_valid(&self, entries: Vec<(Position, Entry<P::Body>)>, watch: Watch<'_>) -> bool {
         let mut seen = false;
         for (position, entry) in entries {
             seen |= watch.sees(&entry.mark);
-            self.fold(position, entry.changes);
+            self.fold(position, entry);
         }
         seen
     }
@@ -178,14 +218,16 @@ impl<P: Ports> Engine<P> {
         // The segments are of a later entry than our state, so the state goes there first; that needs the entries between.
         if head.key < manifest.through.key {
             let behind = holds(&snapshot.entries, &head).map_err(|error| self.stop(error))?;
-            let valid = valid_after(&head, &snapshot.entries).map_err(|error| self.stop(error))?;
+            let valid =
+                valid_after(&head, &snapshot.entries, self.standing).map_err(|error| self.stop(error))?;
             if !behind || valid.gap {
                 return self.reload(&missing).await.map(|_| ());
             }
             self.fold_valid(valid.entries, Watch::None);
         }
         let head = self.state().head.clone();
-        let valid = valid_after(&manifest.through, &snapshot.entries).map_err(|error| self.stop(error))?;
+        let valid = valid_after(&manifest.through, &snapshot.entries, self.standing)
+            .map_err(|error| self.stop(error))?;
         let reached = head == manifest.through || valid.entries.iter().any(|(position, _)| *position == head);
         if valid.gap || !reached {
             return self.reload(&missing).await.map(|_| ());
@@ -203,6 +245,7 @@ impl<P: Ports> Engine<P> {
         }
         drop(state);
         self.fold_valid(ahead, Watch::None);
+        self.stop_reading(valid.outdated);
         Ok(())
     }
 
@@ -246,15 +289,17 @@ impl<P: Ports> Engine<P> {
 
     /// The manifest of a snapshot. Where the log goes on after it is where the next load begins to read.
     pub(super) fn read_manifest(&self, snapshot: &Snapshot<P::Body>) -> Result<Manifest, Error> {
-        let manifest =
-            Manifest::parse(snapshot.manifest.as_deref()).map_err(|error| self.stop(error.into()))?;
+        let manifest = Manifest::parse(snapshot.manifest.as_deref(), self.standing).map_err(|error| {
+            self.event(Event::Status);
+            self.stop(error.into())
+        })?;
         self.through.set(manifest.through.key);
         Ok(manifest)
     }
 
     async fn reload_all(&self, watch: Watch<'_>) -> Result<bool, Error> {
         let entries = self.reload(&[]).await?;
-        Ok(entries.iter().any(|mark| watch.sees(mark)))
+        self.was_seen(entries.iter().any(|mark| watch.sees(mark)))
     }
 
     /// Builds the state anew from the store, with the tables it had and `more`; the marks of the entries it folded.
@@ -269,7 +314,8 @@ impl<P: Ports> Engine<P> {
         self.read_manifest(&log.load(&[], u64::MAX).await?)?;
         let snapshot = log.load(&keyspaces(&tables, true), self.through.get()).await?;
         let manifest = self.read_manifest(&snapshot)?;
-        let valid = valid_after(&manifest.through, &snapshot.entries).map_err(|error| self.stop(error))?;
+        let valid = valid_after(&manifest.through, &snapshot.entries, self.standing)
+            .map_err(|error| self.stop(error))?;
         if valid.gap {
             return Err(self.stop(Error::Corrupt("entries are missing from the log".to_owned())));
         }
@@ -291,17 +337,18 @@ impl<P: Ports> Engine<P> {
                 state.hold_table(table, runs.remove(&keyspace).unwrap_or_default());
             }
         }
-        state.head = manifest.through;
+        state.advance(manifest.through, Some(manifest.requires));
         let rows = valid.entries.iter().map(|(_, entry)| entry.changes.len()).sum();
         self.reset_grown(valid.entries.len(), rows);
         let mut marks = Vec::with_capacity(valid.entries.len());
         for (position, entry) in valid.entries {
             state.apply(entry.changes, &mut ());
             marks.push(position.mark.clone());
-            state.head = position;
+            state.advance(position, entry.requires);
         }
         let before = self.state.replace(state);
         self.tell_reloaded(&before);
+        self.stop_reading(valid.outdated);
         Ok(marks)
     }
 }

@@ -35,7 +35,8 @@ use crate::{
     live::LiveQueries,
     log::{
         codec::pack_entry,
-        entry::{Change, Entry, FORMAT, Id, Mark, Position},
+        entry::{Change, Entry, Id, Mark, Position},
+        release::{Release, Standing},
     },
     ports::{Event, Log, Ports},
     schema::Schema,
@@ -53,6 +54,8 @@ pub struct Identity {
 pub struct Engine<P: Ports> {
     ports: P,
     schema: Rc<Schema>,
+    release: Release,
+    standing: Standing,
     writer: Writer,
     state: RefCell<State<P::Body>>,
     /// Queries that somebody watches.
@@ -75,11 +78,24 @@ pub struct Engine<P: Ports> {
 impl<P: Ports> Engine<P> {
     /// Opens the database, and makes it if there is none. Tables are loaded when they are first used.
     pub async fn open(ports: P, schema: Rc<Schema>, identity: Identity) -> Result<Self, Error> {
+        Self::open_as(Release::default(), ports, schema, identity).await
+    }
+
+    /// Opens it as another release of the engine would: for tests and the simulator.
+    pub async fn open_as(
+        release: Release,
+        ports: P,
+        schema: Rc<Schema>,
+        identity: Identity,
+    ) -> Result<Self, Error> {
+        let standing = Standing::new(release, &schema);
         let writer = Writer { principal: identity.principal, schema_version: schema.version };
         let engine = Self {
             state: RefCell::new(State::new(Rc::clone(&schema))),
             ports,
             schema,
+            release,
+            standing,
             writer,
             live: RefCell::new(LiveQueries::new()),
             touched: RefCell::default(),
@@ -94,7 +110,10 @@ impl<P: Ports> Engine<P> {
         engine.ports.log().open(pack_entry(&engine.genesis(&identity.tenant))?).await?;
         let gate = engine.gate.lock().await;
         engine.reload(&[]).await?;
+        engine.check_running()?;
+        engine.announce_release().await;
         drop(gate);
+        engine.check_running()?;
         Ok(engine)
     }
 
@@ -104,7 +123,8 @@ impl<P: Ports> Engine<P> {
         let fact = |key: &str, value: String| Change::Meta { key: key.into(), value: Some(value) };
         let device = format!("device_{}_{:08x}", self.ports.clock().now_ms(), random >> 32);
         Entry {
-            format: FORMAT,
+            format: self.release.format,
+            requires: Some(self.standing.asks),
             mark: self.mark(),
             prev: Position::default(),
             changes: vec![
@@ -147,6 +167,13 @@ impl<P: Ports> Engine<P> {
     /// Says whether this context still writes, and why not.
     fn check_running(&self) -> Result<(), Error> {
         self.stopped.borrow().clone().map_or(Ok(()), Err)
+    }
+
+    /// Says whether this context may append, compact and send, and why not.
+    pub(super) fn check_writing(&self) -> Result<(), Error> {
+        self.check_running()?;
+        let required = self.state().requires;
+        self.standing.check_writing(required).map_err(Error::from)
     }
 
     /// Stops this context for good: what is stored stays as it is.

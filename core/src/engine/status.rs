@@ -4,6 +4,8 @@ use super::Engine;
 pub use crate::activity::{Failure, Held};
 use crate::{
     activity::Activity,
+    error::Error,
+    log::release::Outdated,
     ports::{Event, Phase, Ports},
     state::outbox::Counts,
 };
@@ -19,6 +21,8 @@ pub struct Status {
     pub last_error: Option<Failure>,
     pub next_attempt_at: Option<u64>,
     pub counts: Counts,
+    /// This context is too old to write, or to read: what it has not saved it refuses, until the app is loaded anew.
+    pub outdated: Option<Outdated>,
 }
 
 impl<P: Ports> Engine<P> {
@@ -28,6 +32,10 @@ impl<P: Ports> Engine<P> {
         let state = self.state();
         let mut status = self.status.borrow().clone();
         status.counts = state.outbox.counts();
+        status.outdated = match self.check_writing() {
+            Err(Error::Outdated(outdated)) => Some(outdated),
+            _ => None,
+        };
         status.last_success_at = status.last_success_at.max(state.last_pull_at());
         status
     }

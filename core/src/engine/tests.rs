@@ -3,6 +3,7 @@
 mod activity;
 mod fold;
 mod passes;
+mod releases;
 mod writes;
 
 use std::{
@@ -163,27 +164,36 @@ impl Ports for World {
 }
 
 fn schema() -> Rc<Schema> {
-    let document = json!({ "version": 1, "tables": {
+    Rc::new(Schema::parse(&document()).unwrap())
+}
+
+fn document() -> Value {
+    json!({ "version": 1, "tables": {
         "projects": { "fields": { "name": "string" } },
         "steps": { "fields": { "project_id": "string", "name": "string" },
                    "references": { "project_id": { "table": "projects", "onDelete": "refuse" } } },
         "tasks": { "fields": { "step_id": "string", "title": "string", "status": "string?", "notes": "json?" },
                    "references": { "step_id": { "table": "steps", "onDelete": "cascade" } }, "indexes": ["status"] },
-        "assets": { "fields": { "name": "string" }, "ids": "uuid" } } });
-    Rc::new(Schema::parse(&document).unwrap())
+        "assets": { "fields": { "name": "string" }, "ids": "uuid" } } })
 }
 
-/// Another context of the same database.
-async fn open(log: &MemoryLog<Value>, remote: &Rc<Script>, dice: &Rc<Dice>) -> Rc<Engine<World>> {
-    let world = World {
+fn world(log: &MemoryLog<Value>, remote: &Rc<Script>, dice: &Rc<Dice>) -> World {
+    World {
         log: log.clone(),
         remote: Rc::clone(remote),
         clock: Rc::default(),
         dice: Rc::clone(dice),
         events: RefCell::default(),
-    };
-    let identity = Identity { tenant: "acme".into(), principal: "u7".into() };
-    Rc::new(Engine::open(world, schema(), identity).await.unwrap())
+    }
+}
+
+fn identity() -> Identity {
+    Identity { tenant: "acme".into(), principal: "u7".into() }
+}
+
+/// Another context of the same database.
+async fn open(log: &MemoryLog<Value>, remote: &Rc<Script>, dice: &Rc<Dice>) -> Rc<Engine<World>> {
+    Rc::new(Engine::open(world(log, remote, dice), schema(), identity()).await.unwrap())
 }
 
 fn run<T>(test: impl Future<Output = T>) -> T {

@@ -8,15 +8,16 @@ use std::rc::Rc;
 use serde::{Deserialize, Serialize};
 
 use super::entry::{Base, Change, Entry, FORMAT, Mark, Mutation, Position, Record, ServerCopy};
+use super::release::{Outdated, Part, Requirement};
 use super::rows::Rows;
 use crate::{body::Body, ports::Packed};
 
 /// Why a stored value cannot be read.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum CodecError {
-    /// A newer release wrote it.
-    #[error("it has format {0}, this release reads up to {FORMAT}")]
-    Newer(u32),
+    /// A newer release wrote it, and this one may not read it, or cannot.
+    #[error("{0}")]
+    Newer(Outdated),
     #[error("it is damaged: {0}")]
     Damaged(String),
 }
@@ -25,9 +26,22 @@ pub enum CodecError {
 #[derive(Serialize, Deserialize)]
 struct EntryHead {
     v: u32,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    q: Option<Requirement>,
     m: Mark,
     p: Position,
     r: Rows,
+}
+
+/// What a reader of any release finds in an entry's head: its place in the chain, and what it asks of readers.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub struct Outside {
+    #[serde(rename = "q", default)]
+    pub requires: Option<Requirement>,
+    #[serde(rename = "m")]
+    pub mark: Mark,
+    #[serde(rename = "p")]
+    pub prev: Position,
 }
 
 /// A segment's head: rows of one keyspace, in the order of their keys.
@@ -126,30 +140,38 @@ pub(super) fn damaged(error: impl std::fmt::Display) -> CodecError {
     CodecError::Damaged(error.to_string())
 }
 
-/// A head of this format or an older one. One that cannot be read is a newer one if it says so, and damaged if not.
-fn read_head<'h, H: Deserialize<'h>>(head: &'h str, version: impl Fn(&H) -> u32) -> Result<H, CodecError> {
-    let read: Result<H, _> = serde_json::from_str(head);
-    let v = match &read {
-        Ok(head) => version(head),
-        Err(_) => serde_json::from_str::<Version>(head).map_err(damaged)?.v,
-    };
-    if v > FORMAT {
-        return Err(CodecError::Newer(v));
-    }
-    read.map_err(damaged)
+/// Stored JSON. What cannot be read is a newer format's if it says so, and damaged if not.
+pub(super) fn read<'t, T: Deserialize<'t>>(text: &'t str) -> Result<T, CodecError> {
+    serde_json::from_str(text).map_err(|error| match serde_json::from_str::<Version>(text) {
+        Ok(Version { v }) if v > FORMAT => {
+            CodecError::Newer(Outdated { part: Part::Engine, needed: v, has: FORMAT, still_reads: false })
+        }
+        _ => damaged(error),
+    })
 }
 
 /// An entry as it is stored.
 pub fn pack_entry<B: Body>(entry: &Entry<B>) -> Result<Packed<B>, CodecError> {
     let (rows, bodies) = Rows::pack(&entry.changes);
-    let head = EntryHead { v: entry.format, m: entry.mark.clone(), p: entry.prev.clone(), r: rows };
+    let head = EntryHead {
+        v: entry.format,
+        q: entry.requires,
+        m: entry.mark.clone(),
+        p: entry.prev.clone(),
+        r: rows,
+    };
     Ok(Packed { head: serde_json::to_string(&head).map_err(damaged)?, bodies })
 }
 
 /// A stored entry.
 pub fn unpack_entry<B: Body>(packed: &Packed<B>) -> Result<Entry<B>, CodecError> {
-    let head: EntryHead = read_head(&packed.head, |head: &EntryHead| head.v)?;
-    Ok(Entry { format: head.v, mark: head.m, prev: head.p, changes: head.r.unpack(&packed.bodies)? })
+    let EntryHead { v, q, m, p, r } = read(&packed.head)?;
+    Ok(Entry { format: v, requires: q, mark: m, prev: p, changes: r.unpack(&packed.bodies)? })
+}
+
+/// A stored entry without what it holds, for a reader that cannot make sense of that.
+pub fn outside_of<B>(packed: &Packed<B>) -> Result<Outside, CodecError> {
+    read(&packed.head)
 }
 
 /// A stored entry's mark, without the rest of it.
@@ -158,7 +180,7 @@ pub fn mark_of<B>(packed: &Packed<B>) -> Result<Mark, CodecError> {
     struct Marked {
         m: Mark,
     }
-    let Marked { m } = serde_json::from_str(&packed.head).map_err(damaged)?;
+    let Marked { m } = read(&packed.head)?;
     Ok(m)
 }
 
@@ -171,6 +193,6 @@ pub fn pack_segment<B: Body>(rows: &[Change<B>]) -> Result<Packed<B>, CodecError
 
 /// A stored segment's rows.
 pub fn unpack_segment<B: Body>(packed: &Packed<B>) -> Result<Vec<Change<B>>, CodecError> {
-    let head: SegmentHead = read_head(&packed.head, |head: &SegmentHead| head.v)?;
+    let head: SegmentHead = read(&packed.head)?;
     head.r.unpack(&packed.bodies)
 }

@@ -12,6 +12,7 @@ use super::{
     entry::{Change, Position},
     keyspace::RowKey,
     manifest::{Manifest, SegmentInfo},
+    release::Requirement,
 };
 use crate::{
     body::Body,
@@ -71,6 +72,8 @@ pub fn plan<B>(manifest: &Manifest, rows: &Rows<B>) -> BTreeMap<String, BTreeSet
 pub struct Material<B> {
     /// The last entry whose rows are in it.
     pub through: Position,
+    /// What the log required of readers and writers there.
+    pub requires: Requirement,
     /// The latest rows since the manifest's position.
     pub rows: Rows<B>,
     /// The runs that go into the new one of their keyspace: see [`plan`].
@@ -88,10 +91,11 @@ pub async fn compact<B: Body>(
     exchange: impl Fn(Change<B>) -> Change<B>,
     pause: impl AsyncFn(),
 ) -> Result<Swap<B>, CodecError> {
-    let Material { through, mut rows, taken, mut segments } = material;
+    let Material { through, requires, mut rows, taken, mut segments } = material;
     let generation = manifest.generation + 1;
     let mut next = Manifest {
         format: super::entry::FORMAT,
+        requires,
         generation,
         through,
         next_segment: manifest.next_segment,

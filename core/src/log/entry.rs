@@ -5,11 +5,15 @@ use std::rc::Rc;
 use serde::{Deserialize, Serialize};
 
 use crate::activity::Activity;
+use super::release::Requirement;
 use crate::body::SyncStatus;
 use crate::schema::Priority;
 
-/// The version of every stored shape in this module.
-pub const FORMAT: u32 = 1;
+/// The version of every stored shape in this module. What reads one format reads all before it.
+///
+/// - 2: kinds of rows and fields more, each absent from what format 1 wrote and with a value for that.
+/// - 1: the first.
+pub const FORMAT: u32 = 2;
 
 /// Ids are shared: records, indexes and mutations hold the same text.
 pub type Id = Rc<str>;
@@ -31,8 +35,10 @@ pub struct Position {
 /// One atomic commit. It holds outcomes: applying it runs no rule and asks nobody. [`super::codec`] says how it is stored.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Entry<B> {
-    /// [`FORMAT`] when it was written. A reader of an older format stops here.
+    /// [`FORMAT`] where it was written.
     pub format: u32,
+    /// What readers and writers must be from this entry on, if that is more than before.
+    pub requires: Option<Requirement>,
     pub mark: Mark,
     /// The last valid entry that its writer had seen.
     pub prev: Position,

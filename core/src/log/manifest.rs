@@ -3,8 +3,9 @@
 use serde::{Deserialize, Serialize};
 
 use super::{
-    codec::CodecError,
+    codec::{self, CodecError},
     entry::{FORMAT, Position},
+    release::{Requirement, Standing},
 };
 
 /// A segment's place among the others.
@@ -24,6 +25,9 @@ pub struct SegmentInfo {
 pub struct Manifest {
     #[serde(rename = "v")]
     pub format: u32,
+    /// What the entries in the segments require of readers and writers.
+    #[serde(rename = "q", default)]
+    pub requires: Requirement,
     /// Counts compactions. Two compactors that read the same one cannot both succeed.
     pub generation: u64,
     /// The segments hold everything up to this entry; the log goes on after it. Older entries go one compaction
@@ -38,6 +42,7 @@ impl Default for Manifest {
     fn default() -> Self {
         Self {
             format: FORMAT,
+            requires: Requirement::default(),
             generation: 0,
             through: Position::default(),
             next_segment: 1,
@@ -47,11 +52,17 @@ impl Default for Manifest {
 }
 
 impl Manifest {
-    /// Reads the stored text; an absent one is generation 0 of an empty store.
-    pub fn parse(text: Option<&str>) -> Result<Self, CodecError> {
+    /// Reads the stored text, if this context may; an absent one is generation 0 of an empty store.
+    pub fn parse(text: Option<&str>, reader: Standing) -> Result<Self, CodecError> {
+        #[derive(Deserialize)]
+        struct Outside {
+            #[serde(rename = "q", default)]
+            requires: Requirement,
+        }
         let Some(text) = text else { return Ok(Self::default()) };
-        let manifest: Self =
-            serde_json::from_str(text).map_err(|error| CodecError::Damaged(error.to_string()))?;
-        if manifest.format > FORMAT { Err(CodecError::Newer(manifest.format)) } else { Ok(manifest) }
+        // Whether it may be read is said before it is.
+        let Outside { requires } = codec::read(text)?;
+        reader.check_reading(requires).map_err(CodecError::Newer)?;
+        codec::read(text)
     }
 }

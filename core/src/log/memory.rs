@@ -11,8 +11,11 @@ use std::{
 
 use crate::{
     body::Body,
-    ports::{Appended, Durability, Log, Packed, SegmentKey, Snapshot, StoreError, Stored, Swap},
+    ports::{Appended, Durability, Log, Packed, Room, SegmentKey, Snapshot, StoreError, Stored, Swap},
 };
+
+/// After so many requests the room of what was deleted is there again. In browsers it takes its time too.
+const REQUESTS_UNTIL_FREED: u32 = 6;
 
 #[derive(Debug)]
 struct Store<B> {
@@ -21,6 +24,51 @@ struct Store<B> {
     segments: BTreeMap<SegmentKey, Packed<B>>,
     manifest: Option<String>,
     generation: u64,
+    quota: Option<u64>,
+    /// Bytes of everything above.
+    stored: u64,
+    /// Bytes of what was deleted, and for how many requests they still count.
+    freed: Vec<(u32, u64)>,
+}
+
+fn bytes_of<B: Body>(packed: &Packed<B>) -> u64 {
+    let bodies: usize = packed.bodies.iter().map(|body| body.to_json().len()).sum();
+    (packed.head.len() + bodies) as u64
+}
+
+impl<B: Body> Store<B> {
+    fn usage(&self) -> u64 {
+        self.stored + self.freed.iter().map(|(_, bytes)| bytes).sum::<u64>()
+    }
+
+    fn has_room_for(&self, bytes: u64) -> bool {
+        self.quota.is_none_or(|quota| self.usage() + bytes <= quota)
+    }
+
+    fn free(&mut self, bytes: u64) {
+        self.stored -= bytes;
+        if bytes > 0 {
+            self.freed.push((REQUESTS_UNTIL_FREED, bytes));
+        }
+    }
+
+    /// A request comes.
+    fn tick(&mut self) {
+        self.freed.retain_mut(|(requests, _)| {
+            *requests -= 1;
+            *requests > 0
+        });
+    }
+
+    fn put_entry(&mut self, key: u64, entry: Packed<B>, bytes: u64) {
+        self.stored += bytes;
+        self.log.insert(key, entry);
+    }
+
+    fn remove_entry(&mut self, key: u64) {
+        let bytes = self.log.remove(&key).as_ref().map_or(0, bytes_of);
+        self.free(bytes);
+    }
 }
 
 /// What the next append meets with.
@@ -86,6 +134,9 @@ impl<B> MemoryLog<B> {
             segments: BTreeMap::new(),
             manifest: None,
             generation: 0,
+            quota: None,
+            stored: 0,
+            freed: Vec::new(),
         };
         Self { store: Rc::new(RefCell::new(store)), yields, faults: Rc::default(), appends: Cell::new(0) }
     }
@@ -96,8 +147,25 @@ impl<B> MemoryLog<B> {
     }
 
     /// Loses one entry, as a damaged disk may.
-    pub fn lose(&self, key: u64) {
-        self.store.borrow_mut().log.remove(&key);
+    pub fn lose(&self, key: u64)
+    where
+        B: Body,
+    {
+        self.store.borrow_mut().remove_entry(key);
+    }
+
+    /// From now on the store takes nothing that would make it larger than this, in bytes. `None`: whatever comes.
+    pub fn set_quota(&self, quota: Option<u64>) {
+        self.store.borrow_mut().quota = quota;
+    }
+
+    /// How many bytes count as stored: what was deleted a few requests ago is still among them.
+    #[must_use]
+    pub fn usage(&self) -> u64
+    where
+        B: Body,
+    {
+        self.store.borrow().usage()
     }
 
     /// No fault is left for the next appends.
@@ -154,9 +222,14 @@ impl<B: Body> Log<B> for MemoryLog<B> {
     async fn open(&self, genesis: Packed<B>) -> Result<(), StoreError> {
         self.pause().await;
         let mut store = self.store.borrow_mut();
+        store.tick();
         if store.last_key == 0 {
+            let bytes = bytes_of(&genesis);
+            if !store.has_room_for(bytes) {
+                return Err(StoreError::Quota);
+            }
             store.last_key = 1;
-            store.log.insert(1, genesis);
+            store.put_entry(1, genesis, bytes);
         }
         Ok(())
     }
@@ -164,7 +237,8 @@ impl<B: Body> Log<B> for MemoryLog<B> {
     async fn load(&self, keyspaces: &[String], from: u64) -> Result<Snapshot<B>, StoreError> {
         self.pause().await;
         let snapshot = {
-            let store = self.store.borrow();
+            let mut store = self.store.borrow_mut();
+            store.tick();
             Snapshot {
                 manifest: store.manifest.clone(),
                 segments: store
@@ -182,7 +256,11 @@ impl<B: Body> Log<B> for MemoryLog<B> {
 
     async fn read(&self, from: u64) -> Result<Vec<Stored<B>>, StoreError> {
         self.pause().await;
-        let entries = stored(&self.store.borrow(), from);
+        let entries = {
+            let mut store = self.store.borrow_mut();
+            store.tick();
+            stored(&store, from)
+        };
         self.pause().await;
         Ok(entries)
     }
@@ -201,14 +279,19 @@ impl<B: Body> Log<B> for MemoryLog<B> {
         }
         let appended = {
             let mut store = self.store.borrow_mut();
+            store.tick();
+            let bytes = bytes_of(&entry);
+            if !store.has_room_for(bytes) {
+                return Err(StoreError::Quota);
+            }
             let before = store.log.range(from..).map(|(key, _)| *key).collect();
             // A key is taken even where the transaction is rolled back.
             store.last_key += 1;
             let key = store.last_key;
             if fault != Some(Fault::LostUnheard) {
-                store.log.insert(key, entry);
+                store.put_entry(key, entry, bytes);
             }
-            Appended { key, before }
+            Appended { key, before, bytes }
         };
         self.pause().await;
         match fault {
@@ -220,19 +303,41 @@ impl<B: Body> Log<B> for MemoryLog<B> {
     async fn swap(&self, swap: Swap<B>) -> Result<bool, StoreError> {
         self.pause().await;
         let mut store = self.store.borrow_mut();
+        store.tick();
         if store.generation + 1 != swap.generation {
             return Ok(false);
         }
-        store.generation = swap.generation;
-        store.manifest = Some(swap.manifest);
-        for key in &swap.delete {
-            store.segments.remove(key);
+        let manifest_before = store.manifest.as_ref().map_or(0, String::len) as u64;
+        let put: u64 = swap.put.iter().map(|(_, segment)| bytes_of(segment)).sum();
+        let added = put + swap.manifest.len() as u64;
+        // What it deletes makes no room for what it puts.
+        if !store.has_room_for(added) {
+            return Err(StoreError::Quota);
         }
-        store.segments.extend(swap.put);
-        if let Some(through) = swap.delete_log_through {
-            store.log.retain(|key, _| *key > through);
+        store.generation = swap.generation;
+        store.stored += added;
+        store.manifest = Some(swap.manifest);
+        let mut freed = manifest_before;
+        for key in &swap.delete {
+            freed += store.segments.remove(key).as_ref().map_or(0, bytes_of);
+        }
+        for (key, segment) in swap.put {
+            freed += store.segments.insert(key, segment).as_ref().map_or(0, bytes_of);
+        }
+        store.free(freed);
+        let through = swap.delete_log_through.unwrap_or_default();
+        let gone: Vec<u64> = store.log.range(..=through).map(|(key, _)| *key).collect();
+        for key in gone {
+            store.remove_entry(key);
         }
         Ok(true)
+    }
+
+    async fn room(&self) -> Result<Option<Room>, StoreError> {
+        self.pause().await;
+        let mut store = self.store.borrow_mut();
+        store.tick();
+        Ok(store.quota.map(|quota| Room { quota, usage: store.usage() }))
     }
 }
 

@@ -11,4 +11,5 @@ pub mod entry;
 pub mod keyspace;
 pub mod manifest;
 pub mod memory;
+pub mod release;
 mod rows;

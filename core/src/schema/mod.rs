@@ -37,6 +37,11 @@ impl SchemaError {
 pub struct Schema {
     /// The app's number for this shape of its data; at least 1.
     pub version: u32,
+    /// The least version of the schema whose contexts may still read what this one's write, and
+    pub min_reader: u32,
+    /// the least whose contexts may write beside them. 1 unless the document says otherwise: a table, a field or an index more
+    /// takes nothing away from who does not know it.
+    pub min_writer: u32,
     /// By name. Never empty.
     pub tables: BTreeMap<String, Table>,
     /// By name: parts of the data that can be pulled instead of the whole.

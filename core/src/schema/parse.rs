@@ -65,8 +65,12 @@ fn name(name: &str, path: &str) -> Parsed<()> {
 
 pub(super) fn schema(document: &Value) -> Parsed<Schema> {
     let map = object(document, "schema")?;
-    only(map, "schema", &["version", "tables", "scopes"])?;
-    let version = map.get("version").map_or_else(|| error("version", "is missing"), version)?;
+    only(map, "schema", &["version", "minReader", "minWriter", "tables", "scopes"])?;
+    let version = map
+        .get("version")
+        .map_or_else(|| error("version", "is missing"), |value| number(value, "version"))?;
+    let min_reader = least(map, "minReader", version)?;
+    let min_writer = least(map, "minWriter", version)?;
     let Some(tables) = map.get("tables") else { return error("tables", "is missing") };
     let tables = object(tables, "tables")?;
     if tables.is_empty() {
@@ -99,7 +103,7 @@ pub(super) fn schema(document: &Value) -> Parsed<Schema> {
             return error(&path, format!("names `{scope}`, which is no scope of this schema"));
         }
     }
-    Ok(Schema { version, tables: parsed, scopes })
+    Ok(Schema { version, min_reader, min_writer, tables: parsed, scopes })
 }
 
 fn scopes(value: &Value, tables: &BTreeMap<String, Table>) -> Parsed<BTreeMap<String, Scope>> {
@@ -207,10 +211,19 @@ fn whole(value: &Value) -> Option<u64> {
     })
 }
 
-fn version(value: &Value) -> Parsed<u32> {
+/// The least version of the schema that may do something, up to this one.
+fn least(map: &Map<String, Value>, key: &str, version: u32) -> Parsed<u32> {
+    let Some(value) = map.get(key) else { return Ok(1) };
+    match number(value, key)? {
+        least if least > version => error(key, format!("must not be above `version`, which is {version}")),
+        least => Ok(least),
+    }
+}
+
+fn number(value: &Value, path: &str) -> Parsed<u32> {
     match whole(value).and_then(|n| u32::try_from(n).ok()) {
         Some(version) if version > 0 => Ok(version),
-        _ => error("version", "must be a positive integer"),
+        _ => error(path, "must be a positive integer"),
     }
 }
 

@@ -5,16 +5,21 @@ use std::fmt::Write;
 use super::State;
 use crate::{
     body::Body,
-    log::{codec, entry::Change},
+    log::{codec, entry::Change, release::Requirement},
 };
 
 impl<B: Body> State<B> {
-    /// Everything that is loaded, in a fixed order: a line for the head, then one for each row.
+    /// Everything that is loaded, in a fixed order: a line for the head, one for what the log requires, then one for each row.
     ///
     /// For tests that compare contexts, for support, and for the curious. Not a format to build on.
     #[must_use]
     pub fn export(&self) -> String {
         let mut text = format!("head {} {}\n", self.head.key, self.head.mark.0);
+        if self.requires != Requirement::default() {
+            let required = serde_json::to_string(&self.requires).unwrap_or_default();
+            // Writing to a `String` cannot fail.
+            let _ = writeln!(text, "requires {required}");
+        }
         let mut line = |kind: &str, row: Change<B>| {
             let packed = codec::pack_segment(&[row]);
             let Ok(packed) = packed else { return };

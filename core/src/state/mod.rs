@@ -18,7 +18,10 @@ use rustc_hash::FxHashMap;
 
 use crate::{
     body::Body,
-    log::entry::{Base, Change, Cursor, Id, Position, Record, TableStats},
+    log::{
+        entry::{Base, Change, Cursor, Id, Position, Record, TableStats},
+        release::Requirement,
+    },
     schema::Schema,
     table::Table,
 };
@@ -52,6 +55,8 @@ impl<B> Observer<B> for () {
 pub struct State<B: Body> {
     /// The last valid entry that is folded in.
     pub head: Position,
+    /// What the log requires of readers and writers from there on.
+    pub requires: Requirement,
     schema: Rc<Schema>,
     /// The tables in memory; the others are in the store alone.
     tables: BTreeMap<Id, Table<B>>,
@@ -70,6 +75,7 @@ impl<B: Body> State<B> {
     pub fn new(schema: Rc<Schema>) -> Self {
         Self {
             head: Position::default(),
+            requires: Requirement::default(),
             schema,
             tables: BTreeMap::new(),
             outbox: Outbox::default(),
@@ -160,6 +166,12 @@ impl<B: Body> State<B> {
             }
         }
         self.tables.insert(name.into(), table);
+    }
+
+    /// Goes on to a valid entry; its changes are [applied](Self::apply) for themselves.
+    pub(crate) fn advance(&mut self, position: Position, requires: Option<Requirement>) {
+        self.head = position;
+        self.requires = self.requires.raised_to(requires.unwrap_or_default());
     }
 
     /// Folds the changes of one valid entry.

@@ -72,6 +72,7 @@ impl<P: Ports> Engine<P> {
 
     async fn push_and_pull(&self, report: &mut Report) -> Result<(), Error> {
         self.catch_up().await?;
+        self.check_writing()?;
         let tables: Vec<Id> = self.schema.tables.keys().map(|name| name.as_str().into()).collect();
         self.load_tables(&tables).await?;
         if let Some(held) = self.status.borrow().held {
