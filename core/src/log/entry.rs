@@ -4,8 +4,8 @@ use std::rc::Rc;
 
 use serde::{Deserialize, Serialize};
 
-use crate::activity::Activity;
 use super::release::Requirement;
+use crate::activity::Activity;
 use crate::body::SyncStatus;
 use crate::schema::Priority;
 
