@@ -59,6 +59,7 @@ async fn of_request(expression: &str) -> String {
 fn download() -> Download {
     Download {
         protocol: 1,
+        principal: None,
         cursor: None,
         entity_types: vec!["tasks".into()],
         scope: None,

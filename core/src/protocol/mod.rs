@@ -398,6 +398,9 @@ pub enum DeletionReason {
 pub struct Download {
     /// [`PROTOCOL`].
     pub protocol: u32,
+    /// For whom. Refused when the token says otherwise; absent: whoever the token says.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub principal: Option<String>,
     /// Where the last page ended; absent for a full pull.
     pub cursor: Option<String>,
     /// The tables.

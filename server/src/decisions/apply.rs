@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::port::{Fields, Record, StoreError, Transaction};
 use super::upload::Batch;
-use super::{Code, Role, values};
+use super::{Code, Role, scope, values};
 
 /// Why an operation was not applied.
 #[derive(Debug)]
@@ -84,6 +84,7 @@ async fn create<T: Transaction>(
     }
     let id = if temporary { batch.tx.next_id().await? } else { local.to_owned() };
     batch.resolve_references(&mut data, table, Some((local, &operation.table, &id))).await?;
+    let seq = batch.tx.next_seq().await?;
     let record = Record {
         tenant: batch.caller.tenant.clone(),
         table: operation.table.clone(),
@@ -93,7 +94,8 @@ async fn create<T: Transaction>(
         deleted: false,
         created_as: temporary.then(|| local.to_owned()),
         created_by: batch.caller.principal.clone(),
-        seq: batch.tx.next_seq().await?,
+        seq,
+        scope_seq: seq,
         data,
     };
     check_natural_keys(batch, &record, table, None).await?;
@@ -116,15 +118,25 @@ async fn update<T: Transaction>(
     for name in &operation.unset {
         data.remove(name);
     }
+    let seq = batch.tx.next_seq().await?;
+    let deciding = batch
+        .rules
+        .schema
+        .as_ref()
+        .filter(|schema| scope::decides(schema, &operation.table, &current.data, &data));
     let record = Record {
         version: current.version + 1,
         updated_at: batch.now,
-        seq: batch.tx.next_seq().await?,
+        seq,
+        scope_seq: if deciding.is_some() { seq } else { current.scope_seq },
         data,
         ..current.clone()
     };
     check_natural_keys(batch, &record, table, Some(&current.data)).await?;
     batch.tx.put(&record).await?;
+    if let Some(schema) = deciding {
+        batch.touch(schema, &record).await?;
+    }
     Ok(applied(record))
 }
 

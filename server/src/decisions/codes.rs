@@ -19,6 +19,8 @@ pub enum Code {
     NotFound,
     /// The path takes another method.
     MethodNotAllowed,
+    /// The schema has no such scope.
+    UnknownScope,
     /// The server was restored from a backup.
     EpochChanged,
     /// The cursor no longer leads anywhere.
@@ -57,7 +59,7 @@ pub enum Code {
 
 impl Code {
     /// All of them, in the order of the docs.
-    pub const ALL: [Self; 25] = [
+    pub const ALL: [Self; 26] = [
         Self::MalformedBody,
         Self::NestingTooDeep,
         Self::ProtocolMissing,
@@ -66,6 +68,7 @@ impl Code {
         Self::PrincipalMismatch,
         Self::NotFound,
         Self::MethodNotAllowed,
+        Self::UnknownScope,
         Self::EpochChanged,
         Self::CursorExpired,
         Self::BatchTooLarge,
@@ -117,6 +120,7 @@ impl Code {
             | Self::PrincipalMismatch
             | Self::NotFound
             | Self::MethodNotAllowed
+            | Self::UnknownScope
             | Self::EpochChanged
             | Self::CursorExpired
             | Self::BatchTooLarge
@@ -192,6 +196,12 @@ impl Code {
                 Some(405),
                 "The path takes another method",
                 "Use the method that `Allow` names.",
+            ),
+            Self::UnknownScope => (
+                "unknown-scope",
+                Some(404),
+                "The schema has no such scope",
+                "Give client and server the same schema.",
             ),
             Self::EpochChanged => (
                 "epoch-changed",

@@ -58,11 +58,13 @@ impl<T: Transaction> Batch<'_, T> {
     }
 
     async fn bury(&mut self, record: Record) -> Result<(), Reason> {
+        let seq = self.tx.next_seq().await?;
         let tombstone = Record {
             version: record.version + 1,
             updated_at: self.now,
             deleted: true,
-            seq: self.tx.next_seq().await?,
+            seq,
+            scope_seq: seq,
             data: Fields::new(),
             ..record
         };

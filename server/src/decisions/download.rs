@@ -1,20 +1,23 @@
 //! One page of what changed.
 
-use landfall_core::protocol::{Download, PROTOCOL, Page};
+use landfall_core::protocol::{DeletionReason, Download, PROTOCOL, Page};
 use serde_json::Value;
 
 use super::cursor::{Bound, Cursor};
-use super::port::{After, ChangesQuery, Store};
+use super::port::{After, ChangesQuery, Record, Snapshot, Store};
+use super::scope::Membership;
 use super::{Caller, Refusal, Rules};
 
 /// How far behind `lastSync` a pull by time begins. A change is stamped when its transaction begins and seen when it
 /// commits, so a page's `serverTime` may be younger than a change that it does not show. A request lives half as long.
 const LAST_SYNC_MARGIN_MS: u64 = 60_000;
 
+/// How many rows are looked through for a page of a scope. A page may be short, or empty, with more to come.
+const EXAMINED_ROWS_MAX: usize = 10_000;
+
 /// Answers a download.
 ///
-/// Every principal of a tenant sees the tenant's data: scopes have no definition yet, so a scope is the whole, and only
-/// its name is bound into the cursor.
+/// Every principal of a tenant may see the tenant's data: a scope spares those who do not want all of it.
 pub async fn download<S: Store>(
     store: &S,
     rules: &Rules,
@@ -24,6 +27,9 @@ pub async fn download<S: Store>(
 ) -> Result<Page<Value>, Refusal> {
     if request.protocol != PROTOCOL {
         return Err(Refusal::ProtocolUnsupported(request.protocol));
+    }
+    if let Some(principal) = request.principal.filter(|principal| *principal != caller.principal) {
+        return Err(Refusal::PrincipalMismatch(principal));
     }
     let mut tables = request.entity_types;
     tables.sort_unstable();
@@ -36,47 +42,83 @@ pub async fn download<S: Store>(
     {
         return Err(Refusal::UnknownTable(unknown.clone()));
     }
-    let bound = Bound { tenant: &caller.tenant, scope: request.scope.as_deref(), tables: &tables };
-    let before = store.position().await?;
-    let (after, floor) = match (&request.cursor, request.last_sync) {
-        (Some(text), _) => {
-            let cursor = Cursor::decode(text, bound, &before).map_err(Refusal::CursorExpired)?;
-            (After::Seq(cursor.seq), cursor.floor)
+    let schema = rules.schema.as_ref();
+    let scope = match request.scope {
+        None => None,
+        Some(name) => {
+            let found = schema.and_then(|schema| Some((schema.scopes.get(&name)?, schema)));
+            Some(found.ok_or(Refusal::UnknownScope(name))?)
         }
-        (None, Some(time)) if time < before.horizon => {
+    };
+    // What the scope means is part of it: where that changes, only a full pull is right.
+    let scope_text = scope.map(|(scope, _)| format!("{} {}", caller.principal, scope.text()));
+    let bound = Bound { tenant: &caller.tenant, scope: scope_text.as_deref(), tables: &tables };
+    let mut membership = scope.map(|(scope, schema)| Membership::new(scope, schema, &caller.principal));
+
+    let mut snapshot = store.snapshot().await?;
+    let position = snapshot.position().await?;
+    let (mut after, floor, known_seq) = match (&request.cursor, request.last_sync) {
+        (Some(text), _) => {
+            let cursor = Cursor::decode(text, bound, &position).map_err(Refusal::CursorExpired)?;
+            (After::Seq(cursor.seq), cursor.floor, cursor.seq.max(cursor.floor))
+        }
+        (None, Some(time)) if time < position.horizon => {
             return Err(Refusal::CursorExpired("`lastSync` lies before the horizon"));
         }
-        (None, Some(time)) => (After::Time(time.saturating_sub(LAST_SYNC_MARGIN_MS)), 0),
-        (None, None) => (After::Seq(0), before.last_seq),
+        (None, Some(time)) => (After::Time(time.saturating_sub(LAST_SYNC_MARGIN_MS)), 0, 0),
+        // Who begins has nothing yet, and what changes from here on has a later place.
+        (None, None) => (After::Seq(0), position.last_seq, position.last_seq),
     };
     let limit = request.limit.unwrap_or(rules.page_rows_max).clamp(1, rules.page_rows_max);
-    let query = ChangesQuery { tenant: caller.tenant.clone(), tables: tables.clone(), after, limit };
-    let changes = store.changes(query).await?;
-    let position = changes.position;
-    // A purge or a restoration between the two reads.
-    if position.epoch != before.epoch || position.purged_seq != before.purged_seq {
-        return Err(Refusal::CursorExpired("the server was cleaning up"));
-    }
-    let seq = match (changes.has_more, changes.records.last()) {
-        (true, Some(last)) => last.seq,
-        // Past what is not of these tables too: a cursor that stays behind would expire for nothing.
-        _ => position.last_seq,
-    };
     let mut page = Page {
-        entities: Vec::with_capacity(changes.records.len()),
+        entities: Vec::new(),
         deletions: Vec::new(),
-        cursor: Cursor { floor, seq }.encode(&position.epoch, bound),
-        has_more: changes.has_more,
+        cursor: String::new(),
+        has_more: false,
         epoch: position.epoch,
         horizon: position.horizon,
         server_time: now,
     };
-    for record in changes.records {
-        if record.deleted {
-            page.deletions.push(record.into_deletion());
-        } else {
-            page.entities.push(record.into_entity());
+    let mut examined = 0;
+    // Past what is not of these tables too: a cursor that stays behind would expire for nothing.
+    let mut seq = position.last_seq;
+    'scan: loop {
+        let query = ChangesQuery { tenant: caller.tenant.clone(), tables: tables.clone(), after, limit };
+        let changes = snapshot.changes(query).await?;
+        let mut last = None;
+        for record in changes.records {
+            if page.entities.len() + page.deletions.len() == limit as usize {
+                page.has_more = true;
+                seq = last.unwrap_or(seq);
+                break 'scan;
+            }
+            examined += 1;
+            last = Some(record.seq);
+            let inside = match &mut membership {
+                Some(membership) if !record.deleted => membership.has(&mut snapshot, &record).await?,
+                _ => true,
+            };
+            take(&mut page, record, inside, known_seq);
         }
+        let Some(last) = last.filter(|_| changes.has_more) else { break };
+        if page.entities.len() + page.deletions.len() == limit as usize || examined >= EXAMINED_ROWS_MAX {
+            page.has_more = true;
+            seq = last;
+            break;
+        }
+        after = After::Seq(last);
     }
+    page.cursor = Cursor { floor, seq }.encode(&page.epoch, bound);
     Ok(page)
+}
+
+/// Puts a record on the page, if it is news to whoever has seen the change sequence up to `known_seq`.
+fn take(page: &mut Page<Value>, record: Record, inside: bool, known_seq: u64) {
+    if record.deleted {
+        page.deletions.push(record.into_deletion(DeletionReason::Deleted));
+    } else if inside {
+        page.entities.push(record.into_entity());
+    } else if record.scope_seq > known_seq {
+        page.deletions.push(record.into_deletion(DeletionReason::LeftScope));
+    }
 }

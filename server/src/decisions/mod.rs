@@ -12,8 +12,8 @@
 //!    does not, nothing of the batch has happened.
 //!
 //! What happens to a download ([`download()`]): the cursor is read and must be of this epoch, tenant, scope and set of tables, and
-//! younger than the last purge. The page is one snapshot of the store, in the order of the change sequence. Since that
-//! sequence is assigned inside the only write transaction there is at a time, it is the order of commits, and nothing
+//! younger than the last purge. The page is one snapshot of the store, in the order of the change sequence; of a scope it shows what is
+//! in it, and what left it ([`scope`]). Since that sequence is assigned inside the only write transaction there is at a time, it is the order of commits, and nothing
 //! that commits later can appear before a cursor.
 
 mod apply;
@@ -23,6 +23,7 @@ mod delete;
 mod download;
 mod identity;
 pub mod port;
+mod scope;
 mod upload;
 mod values;
 
@@ -104,6 +105,9 @@ pub enum Refusal {
     /// A download of a table that the schema does not have.
     #[error("the schema has no table `{0}`")]
     UnknownTable(String),
+    /// A download of a scope that the schema does not have.
+    #[error("the schema has no scope `{0}`")]
+    UnknownScope(String),
     /// A download of nothing.
     #[error("`entityTypes` must name at least one table")]
     NothingAsked,
@@ -123,6 +127,7 @@ impl Refusal {
             Self::CursorExpired(_) => Code::CursorExpired,
             Self::BatchTooLarge(..) => Code::BatchTooLarge,
             Self::UnknownTable(_) => Code::UnknownTable,
+            Self::UnknownScope(_) => Code::UnknownScope,
             Self::NothingAsked => Code::MalformedBody,
             Self::Store(StoreError::Busy) => Code::Unavailable,
             Self::Store(StoreError::Failed(_)) => Code::Internal,

@@ -8,7 +8,7 @@
 //! - **Savepoints.** [`Transaction::rollback_to_savepoint`] undoes all that was done since [`Transaction::savepoint`],
 //!   numbers drawn included. There is one savepoint at a time.
 //! - **Durable.** What `commit` returned for survives the machine's loss of power (not claimed by the memory store).
-//! - **Snapshots.** [`Store::changes`] sees one committed state, never a part of a transaction.
+//! - **Snapshots.** All reads of a [`Snapshot`] see one committed state, never a part of a transaction.
 
 use std::future::Future;
 
@@ -52,6 +52,8 @@ pub struct Record {
     pub created_by: String,
     /// Its place in the change sequence.
     pub seq: u64,
+    /// The place of the last change that may have changed which scopes it is in: its own, or of something that it hangs on.
+    pub scope_seq: u64,
     /// The app's fields.
     pub data: Fields,
 }
@@ -72,14 +74,14 @@ impl Record {
 
     /// As the wire says it.
     #[must_use]
-    pub fn into_deletion(self) -> DeletionRow {
+    pub fn into_deletion(self, reason: DeletionReason) -> DeletionRow {
         DeletionRow {
             table: self.table,
             id: self.id,
             version: self.version,
             deleted_at: self.updated_at,
             created_as: self.created_as,
-            reason: DeletionReason::Deleted,
+            reason,
         }
     }
 }
@@ -173,21 +175,21 @@ pub enum After {
     Time(u64),
 }
 
-/// Changes in the order of the sequence, and where the store stood at that moment.
+/// Changes in the order of the sequence.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Changes {
     /// Each record once, as it is now.
     pub records: Vec<Record>,
     /// Whether there are more behind these.
     pub has_more: bool,
-    /// In the same snapshot.
-    pub position: Position,
 }
 
 /// A database.
 pub trait Store: Send + Sync {
     /// The write transaction.
     type Transaction: Transaction;
+    /// What reads see.
+    type Snapshot: Snapshot;
 
     /// Begins the one write transaction, waiting for its turn.
     fn begin(&self) -> impl Future<Output = Result<Self::Transaction, StoreError>> + Send;
@@ -195,8 +197,30 @@ pub trait Store: Send + Sync {
     /// Where the store stands.
     fn position(&self) -> impl Future<Output = Result<Position, StoreError>> + Send;
 
-    /// Changes of one tenant behind a place, in one snapshot.
-    fn changes(&self, query: ChangesQuery) -> impl Future<Output = Result<Changes, StoreError>> + Send;
+    /// The state that was committed last, to be read from as often as one likes.
+    fn snapshot(&self) -> impl Future<Output = Result<Self::Snapshot, StoreError>> + Send;
+
+    /// Changes of one tenant behind a place, in a snapshot of their own.
+    fn changes(&self, query: ChangesQuery) -> impl Future<Output = Result<Changes, StoreError>> + Send {
+        async { self.snapshot().await?.changes(query).await }
+    }
+}
+
+/// One committed state. Not to be held for long: what it sees cannot be cleaned up.
+pub trait Snapshot: Send {
+    /// Where the store stood.
+    fn position(&mut self) -> impl Future<Output = Result<Position, StoreError>> + Send;
+
+    /// Changes of one tenant behind a place.
+    fn changes(&mut self, query: ChangesQuery) -> impl Future<Output = Result<Changes, StoreError>> + Send;
+
+    /// A record or tombstone.
+    fn record(
+        &mut self,
+        tenant: &str,
+        table: &str,
+        id: &str,
+    ) -> impl Future<Output = Result<Option<Record>, StoreError>> + Send;
 }
 
 /// The write transaction. Dropped without [`Transaction::commit`], it never was.

@@ -4,8 +4,8 @@ use std::collections::{HashMap, HashSet};
 
 use landfall_core::ids::is_temporary;
 use landfall_core::protocol::{
-    Mapping, Operation, OperationKind, OperationResult, Outcome, PROTOCOL, Status, Theirs, Upload,
-    UploadAnswer,
+    DeletionReason, Mapping, Operation, OperationKind, OperationResult, Outcome, PROTOCOL, Status, Theirs,
+    Upload, UploadAnswer,
 };
 use serde_json::{Value, json};
 
@@ -124,7 +124,7 @@ impl<T: Transaction> Batch<'_, T> {
             Err(Reason::Store(error)) => return Err(error.into()),
             Err(Reason::Rejected(rejection)) => Outcome::Rejected(rejection),
             Err(Reason::Conflict(record)) if record.deleted => {
-                Outcome::Conflict(Theirs::Deletion(record.into_deletion()))
+                Outcome::Conflict(Theirs::Deletion(record.into_deletion(DeletionReason::Deleted)))
             }
             Err(Reason::Conflict(record)) => Outcome::Conflict(Theirs::Record(record.into_entity())),
             Err(Reason::Deferred) => deferred,

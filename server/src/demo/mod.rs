@@ -90,6 +90,7 @@ impl<T: Transaction> Writer<T> {
         let Value::Object(data) = data else { return Err(StoreError::Failed("not a record".to_owned())) };
         // `null` stands for a field that this record does not have.
         let data: Fields = data.into_iter().filter(|(_, value)| !value.is_null()).collect();
+        let seq = self.transaction.next_seq().await?;
         let record = Record {
             tenant: TENANT.to_owned(),
             table: table.to_owned(),
@@ -99,7 +100,8 @@ impl<T: Transaction> Writer<T> {
             deleted: false,
             created_as: None,
             created_by: AUTHOR.to_owned(),
-            seq: self.transaction.next_seq().await?,
+            seq,
+            scope_seq: seq,
             data,
         };
         self.transaction.put(&record).await?;

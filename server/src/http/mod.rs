@@ -89,8 +89,8 @@ async fn take_download(State(service): State<Shared>, request: Request) -> Resul
     let asked = body::Asked::of(request.headers())?;
     let visitor = service.access.visitor(request.headers())?;
     let download_request: Download = body::read(request).await?;
-    // A download names nobody. Without a token only the tenant matters, and that is the default one.
-    let caller = visitor.named("");
+    // Without a token whoever asks is who they say.
+    let caller = visitor.named(download_request.principal.as_deref().unwrap_or_default());
     let page = download(&service.store, &service.rules, &caller, (service.clock)(), download_request).await?;
     asked.write(&page)
 }

@@ -4,7 +4,9 @@ use landfall_core::protocol::{OperationKind, OperationResult, Outcome, Rejection
 use serde_json::{Value, json};
 
 use super::over_every_store;
-use crate::decisions::port::{After, Answer, Changes, ChangesQuery, Fields, Record, Store, Transaction};
+use crate::decisions::port::{
+    After, Answer, Changes, ChangesQuery, Fields, Record, Snapshot, Store, Transaction,
+};
 
 over_every_store![
     begins_empty,
@@ -19,6 +21,7 @@ over_every_store![
     changes_from_a_time,
     tenants_do_not_meet,
     one_transaction_at_a_time,
+    a_snapshot_reads_one_state,
     a_purge_forgets_what_is_old,
 ];
 
@@ -34,6 +37,7 @@ fn record(id: &str, seq: u64, data: Value) -> Record {
         created_as: Some(format!("temp_1_{id}_tasks")),
         created_by: "ana".into(),
         seq,
+        scope_seq: seq,
         data,
     }
 }
@@ -79,7 +83,8 @@ async fn begins_empty<S: Store>(store: S) {
     assert!(!position.epoch.is_empty());
     assert_eq!((position.horizon, position.last_seq, position.purged_seq), (0, 0, 0));
     let none = changes(&store, "acme", After::Seq(0), 10).await;
-    assert_eq!((none.records.len(), none.has_more, none.position), (0, false, position));
+    assert_eq!((none.records.len(), none.has_more), (0, false));
+    assert_eq!(store.snapshot().await.unwrap().position().await.unwrap(), position);
 }
 
 async fn what_is_committed_is_there_whole<S: Store>(store: S) {
@@ -122,7 +127,8 @@ async fn what_is_dropped_never_was<S: Store>(store: S) {
 
     let after = changes(&store, "acme", After::Seq(0), 10).await;
     assert_eq!(after.records, [record("1", 1, json!({ "title": "old" }))]);
-    assert_eq!((after.position.last_seq, after.position.horizon), (1, 0));
+    let position = store.position().await.unwrap();
+    assert_eq!((position.last_seq, position.horizon), (1, 0));
     let mut transaction = store.begin().await.unwrap();
     assert_eq!(transaction.answer("acme", "ana", "k").await.unwrap(), None);
 }
@@ -230,7 +236,6 @@ async fn changes_are_in_order_and_in_pages<S: Store>(store: S) {
     assert_eq!(second.records[1].version, 2);
     let exact = changes(&store, "acme", After::Seq(4), 2).await;
     assert!(!exact.has_more);
-    assert_eq!(exact.position.last_seq, 6);
     let others =
         ChangesQuery { tenant: "acme".into(), tables: vec!["steps".into()], after: After::Seq(0), limit: 9 };
     assert_eq!(store.changes(others).await.unwrap().records, []);
@@ -262,6 +267,28 @@ async fn one_transaction_at_a_time<S: Store>(store: S) {
     first.commit().await.unwrap();
     let mut second = store.begin().await.unwrap();
     assert_eq!(second.next_seq().await.unwrap(), seq + 1);
+}
+
+async fn a_snapshot_reads_one_state<S: Store>(store: S) {
+    let scoped = Record { scope_seq: 1, ..record("2", 2, json!({ "n": 2 })) };
+    write(&store, &[record("1", 1, json!({ "n": 1 })), scoped.clone()]).await;
+    let mut snapshot = store.snapshot().await.unwrap();
+    let position = snapshot.position().await.unwrap();
+    let writing = {
+        let store = &store;
+        async move {
+            write(store, &[record("1", 3, json!({ "n": 3 }))]).await;
+        }
+    };
+    // Where reading keeps writers out, they have to wait.
+    let _ = tokio::time::timeout(std::time::Duration::from_millis(50), writing).await;
+    assert_eq!(snapshot.record("acme", "tasks", "1").await.unwrap().unwrap().data["n"], 1);
+    assert_eq!(snapshot.record("acme", "tasks", "2").await.unwrap(), Some(scoped));
+    assert_eq!(snapshot.record("other", "tasks", "1").await.unwrap(), None);
+    let query =
+        ChangesQuery { tenant: "acme".into(), tables: vec!["tasks".into()], after: After::Seq(0), limit: 9 };
+    assert_eq!(ids(&snapshot.changes(query).await.unwrap()), ["1", "2"]);
+    assert_eq!((position.last_seq, snapshot.position().await.unwrap()), (2, position));
 }
 
 async fn a_purge_forgets_what_is_old<S: Store>(store: S) {
@@ -301,7 +328,8 @@ async fn a_purge_forgets_what_is_old<S: Store>(store: S) {
     transaction.commit().await.unwrap();
     let after = changes(&store, "acme", After::Seq(0), 9).await;
     assert_eq!(after.records, [living, dead("3", 3, 100)]);
-    assert_eq!((after.position.horizon, after.position.purged_seq), (100, 4));
+    let position = store.position().await.unwrap();
+    assert_eq!((position.horizon, position.purged_seq), (100, 4));
 }
 
 mod file {
@@ -334,6 +362,8 @@ mod file {
         assert_eq!(ids(&changes(&store, "acme", After::Seq(0), 9).await), ["1"]);
         let epoch = store.renew_epoch().await.unwrap();
         assert_ne!(epoch, position.epoch);
+        let id = store.begin().await.unwrap().next_id().await.unwrap();
+        assert!(id.parse::<u64>().unwrap() > 1_000_000, "`{id}` may have been given after the backup");
         assert_eq!(store.position().await.unwrap().epoch, epoch);
     }
 
@@ -364,6 +394,26 @@ mod file {
         let synchronous: String =
             sqlx::query_scalar("PRAGMA journal_mode").fetch_one(&mut connection).await.unwrap();
         assert_eq!(synchronous, "wal");
+    }
+
+    #[tokio::test]
+    async fn a_file_of_format_1_is_brought_up() {
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join("data.sqlite");
+        let store = SqliteStore::open(&file, None).await.unwrap();
+        write(&store, &[record("1", 7, json!({ "title": "kept" }))]).await;
+        store.close().await;
+        let mut connection =
+            sqlx::SqliteConnection::connect(&format!("sqlite://{}", file.display())).await.unwrap();
+        let back = "ALTER TABLE records DROP COLUMN scope_seq; PRAGMA user_version = 1";
+        sqlx::raw_sql(back).execute(&mut connection).await.unwrap();
+        connection.close().await.unwrap();
+        for _ in 0..2 {
+            let store = SqliteStore::open(&file, None).await.unwrap();
+            let kept = Record { scope_seq: 0, ..record("1", 7, json!({ "title": "kept" })) };
+            assert_eq!(changes(&store, "acme", After::Seq(0), 9).await.records, [kept]);
+            store.close().await;
+        }
     }
 
     #[tokio::test]

@@ -8,7 +8,8 @@ use serde_json::Value;
 use tokio::sync::{Mutex, OwnedMutexGuard};
 
 use crate::decisions::port::{
-    After, Answer, AuditLine, Changes, ChangesQuery, Position, Record, Store, StoreError, Transaction,
+    After, Answer, AuditLine, Changes, ChangesQuery, Position, Record, Snapshot, Store, StoreError,
+    Transaction,
 };
 
 /// Tenant, table, id.
@@ -16,7 +17,7 @@ type RecordKey = (String, String, String);
 /// Tenant, principal, operation id.
 type AnswerKey = (String, String, String);
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct State {
     records: BTreeMap<RecordKey, Record>,
     answers: BTreeMap<AnswerKey, Answer>,
@@ -46,6 +47,18 @@ impl MemoryStore {
         Self { state: Arc::new(Mutex::new(state)) }
     }
 
+    /// A backup: what is committed now, in a store of its own.
+    pub async fn backup(&self) -> Self {
+        Self { state: Arc::new(Mutex::new(self.state.lock().await.clone())) }
+    }
+
+    /// Begins a new epoch: to be done once after a backup took the place of what was.
+    pub async fn renew_epoch(&self, epoch: &str) {
+        let mut state = self.state.lock().await;
+        epoch.clone_into(&mut state.position.epoch);
+        state.last_id += super::IDS_LEFT_OUT;
+    }
+
     /// The audit so far.
     pub async fn audit_lines(&self) -> Vec<AuditLine> {
         self.state.lock().await.audit.clone()
@@ -54,6 +67,7 @@ impl MemoryStore {
 
 impl Store for MemoryStore {
     type Transaction = MemoryTransaction;
+    type Snapshot = MemorySnapshot;
 
     async fn begin(&self) -> Result<MemoryTransaction, StoreError> {
         let state = Arc::clone(&self.state).lock_owned().await;
@@ -64,8 +78,28 @@ impl Store for MemoryStore {
         Ok(self.state.lock().await.position.clone())
     }
 
-    async fn changes(&self, query: ChangesQuery) -> Result<Changes, StoreError> {
-        let state = self.state.lock().await;
+    async fn snapshot(&self) -> Result<MemorySnapshot, StoreError> {
+        Ok(MemorySnapshot { state: Arc::clone(&self.state).lock_owned().await })
+    }
+}
+
+/// The state as it stands, which nobody changes while the lock is held.
+#[derive(Debug)]
+pub struct MemorySnapshot {
+    state: OwnedMutexGuard<State>,
+}
+
+impl Snapshot for MemorySnapshot {
+    async fn position(&mut self) -> Result<Position, StoreError> {
+        Ok(self.state.position.clone())
+    }
+
+    async fn record(&mut self, tenant: &str, table: &str, id: &str) -> Result<Option<Record>, StoreError> {
+        Ok(self.state.records.get(&(tenant.to_owned(), table.to_owned(), id.to_owned())).cloned())
+    }
+
+    async fn changes(&mut self, query: ChangesQuery) -> Result<Changes, StoreError> {
+        let state = &self.state;
         let mut records: Vec<&Record> = state
             .records
             .values()
@@ -80,7 +114,7 @@ impl Store for MemoryStore {
         let limit = query.limit as usize;
         let has_more = records.len() > limit;
         let records = records.into_iter().take(limit).cloned().collect();
-        Ok(Changes { records, has_more, position: state.position.clone() })
+        Ok(Changes { records, has_more })
     }
 }
 

@@ -6,6 +6,10 @@ pub mod memory;
 pub mod sqlite;
 mod sqlite_rows;
 
+/// How many ids are left out when a new epoch begins. Those that were given after the backup was taken are known to devices, and
+/// would mean other records if they were given again.
+const IDS_LEFT_OUT: u64 = 1_000_000;
+
 /// Runs each of the async functions named, which take a store, as a test over every implementation of the port.
 #[cfg(test)]
 macro_rules! over_every_store {

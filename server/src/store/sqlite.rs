@@ -4,7 +4,8 @@
 //!
 //! - `records`: every record and tombstone of every table: `tenant`, `tbl`, `id`, `version` (from 1), `updated_at` (ms),
 //!   `deleted` (0 or 1), `created_as` (temporary id), `created_by` (principal), `seq` (the change sequence: each row has
-//!   the place of its newest version), `data` (the app's fields as JSON; `{}` of a tombstone).
+//!   the place of its newest version, or of a later change to what it hangs on), `scope_seq` (the place of the last change that may have
+//!   changed which scopes it is in), `data` (the app's fields as JSON; `{}` of a tombstone).
 //! - `answers`: what was answered under each idempotency key.
 //! - `audit`: a line for each operation received (K5).
 //! - `meta`: one row: epoch, horizon, and the last numbers given.
@@ -26,11 +27,15 @@ use sqlx::{AssertSqlSafe, Row, Sqlite};
 
 use super::sqlite_rows::{RECORD_COLUMNS, answer, encoded, failed, record, signed, unsigned};
 use crate::decisions::port::{
-    After, Answer, AuditLine, Changes, ChangesQuery, Position, Record, Store, StoreError, Transaction,
+    After, Answer, AuditLine, Changes, ChangesQuery, Position, Record, Snapshot, Store, StoreError,
+    Transaction,
 };
 
 /// The shape of the tables, in SQLite's `user_version`.
-const FORMAT: i64 = 1;
+const FORMAT: i64 = 2;
+
+/// From format 1: nothing was in a scope before there were any, so no cursor of one asks for what came earlier.
+const TO_FORMAT_2: &str = "ALTER TABLE records ADD COLUMN scope_seq INTEGER NOT NULL DEFAULT 0";
 
 const TABLES: &str = "
     CREATE TABLE meta (
@@ -51,6 +56,7 @@ const TABLES: &str = "
         created_as TEXT,
         created_by TEXT NOT NULL,
         seq INTEGER NOT NULL,
+        scope_seq INTEGER NOT NULL,
         data TEXT NOT NULL,
         PRIMARY KEY (tenant, tbl, id)
     ) STRICT;
@@ -126,18 +132,22 @@ impl SqliteStore {
             sqlx::query_scalar("PRAGMA user_version").fetch_one(&mut *transaction).await.map_err(failed)?;
         match format {
             FORMAT => return Ok(()),
-            0 => {}
+            0 => {
+                sqlx::raw_sql(TABLES).execute(&mut *transaction).await.map_err(failed)?;
+                sqlx::query("INSERT INTO meta VALUES (1, ?, 0, 0, 0, 0)")
+                    .bind(new_epoch())
+                    .execute(&mut *transaction)
+                    .await
+                    .map_err(failed)?;
+            }
+            1 => {
+                sqlx::raw_sql(TO_FORMAT_2).execute(&mut *transaction).await.map_err(failed)?;
+            }
             other => {
-                let message = format!("the file has format {other}; this release reads format {FORMAT}");
+                let message = format!("the file has format {other}; this release reads up to {FORMAT}");
                 return Err(StoreError::Failed(message));
             }
         }
-        sqlx::raw_sql(TABLES).execute(&mut *transaction).await.map_err(failed)?;
-        sqlx::query("INSERT INTO meta VALUES (1, ?, 0, 0, 0, 0)")
-            .bind(new_epoch())
-            .execute(&mut *transaction)
-            .await
-            .map_err(failed)?;
         let mark = format!("PRAGMA user_version = {FORMAT}");
         sqlx::raw_sql(AssertSqlSafe(mark)).execute(&mut *transaction).await.map_err(failed)?;
         transaction.commit().await.map_err(failed)
@@ -180,7 +190,12 @@ impl SqliteStore {
     /// Begins a new epoch: to be done once after the file was restored from a backup.
     pub async fn renew_epoch(&self) -> Result<String, StoreError> {
         let epoch = new_epoch();
-        sqlx::query("UPDATE meta SET epoch = ?").bind(&epoch).execute(&self.writer).await.map_err(failed)?;
+        sqlx::query("UPDATE meta SET epoch = ?, last_id = last_id + ?")
+            .bind(&epoch)
+            .bind(signed(super::IDS_LEFT_OUT))
+            .execute(&self.writer)
+            .await
+            .map_err(failed)?;
         Ok(epoch)
     }
 
@@ -217,6 +232,7 @@ fn position_of(row: &SqliteRow) -> Result<Position, StoreError> {
 
 impl Store for SqliteStore {
     type Transaction = SqliteTransaction;
+    type Snapshot = SqliteSnapshot;
 
     async fn begin(&self) -> Result<SqliteTransaction, StoreError> {
         let mut inner = self.writer.begin_with("BEGIN IMMEDIATE").await.map_err(failed)?;
@@ -229,11 +245,32 @@ impl Store for SqliteStore {
         position_of(&sqlx::query("SELECT * FROM meta").fetch_one(&self.readers).await.map_err(failed)?)
     }
 
-    async fn changes(&self, query: ChangesQuery) -> Result<Changes, StoreError> {
-        // One snapshot: it is taken by the first read of the transaction.
-        let mut snapshot = self.readers.begin().await.map_err(failed)?;
-        let meta = sqlx::query("SELECT * FROM meta").fetch_one(&mut *snapshot).await.map_err(failed)?;
-        let position = position_of(&meta)?;
+    async fn snapshot(&self) -> Result<SqliteSnapshot, StoreError> {
+        let mut inner = self.readers.begin().await.map_err(failed)?;
+        // The snapshot is taken by the first read of the transaction.
+        let meta = sqlx::query("SELECT * FROM meta").fetch_one(&mut *inner).await.map_err(failed)?;
+        Ok(SqliteSnapshot { inner, position: position_of(&meta)? })
+    }
+}
+
+/// A read transaction.
+#[derive(Debug)]
+pub struct SqliteSnapshot {
+    inner: sqlx::Transaction<'static, Sqlite>,
+    position: Position,
+}
+
+impl Snapshot for SqliteSnapshot {
+    async fn position(&mut self) -> Result<Position, StoreError> {
+        Ok(self.position.clone())
+    }
+
+    async fn record(&mut self, tenant: &str, table: &str, id: &str) -> Result<Option<Record>, StoreError> {
+        let query = sqlx::query(AssertSqlSafe(one_record())).bind(tenant).bind(table).bind(id);
+        query.fetch_optional(&mut *self.inner).await.map_err(failed)?.as_ref().map(record).transpose()
+    }
+
+    async fn changes(&mut self, query: ChangesQuery) -> Result<Changes, StoreError> {
         let after = match query.after {
             After::Seq(seq) => signed(seq),
             After::Time(time) => {
@@ -241,10 +278,10 @@ impl Store for SqliteStore {
                 let first: Option<i64> = sqlx::query_scalar(sql)
                     .bind(&query.tenant)
                     .bind(signed(time))
-                    .fetch_one(&mut *snapshot)
+                    .fetch_one(&mut *self.inner)
                     .await
                     .map_err(failed)?;
-                first.unwrap_or_else(|| signed(position.last_seq))
+                first.unwrap_or_else(|| signed(self.position.last_seq))
             }
         };
         let sql = format!(
@@ -256,14 +293,18 @@ impl Store for SqliteStore {
             .bind(after)
             .bind(encoded(&query.tables)?)
             .bind(i64::from(query.limit) + 1)
-            .fetch_all(&mut *snapshot)
+            .fetch_all(&mut *self.inner)
             .await
             .map_err(failed)?;
         let limit = query.limit as usize;
         let has_more = rows.len() > limit;
         rows.truncate(limit);
-        Ok(Changes { records: rows.iter().map(record).collect::<Result<_, _>>()?, has_more, position })
+        Ok(Changes { records: rows.iter().map(record).collect::<Result<_, _>>()?, has_more })
     }
+}
+
+fn one_record() -> String {
+    format!("SELECT {RECORD_COLUMNS} FROM records WHERE tenant = ? AND tbl = ? AND id = ?")
 }
 
 #[derive(Debug, Clone)]
@@ -313,8 +354,7 @@ impl Transaction for SqliteTransaction {
     }
 
     async fn record(&mut self, tenant: &str, table: &str, id: &str) -> Result<Option<Record>, StoreError> {
-        let sql = format!("SELECT {RECORD_COLUMNS} FROM records WHERE tenant = ? AND tbl = ? AND id = ?");
-        let query = sqlx::query(AssertSqlSafe(sql)).bind(tenant).bind(table).bind(id);
+        let query = sqlx::query(AssertSqlSafe(one_record())).bind(tenant).bind(table).bind(id);
         self.find(query).await?.as_ref().map(record).transpose()
     }
 
@@ -365,11 +405,11 @@ impl Transaction for SqliteTransaction {
 
     async fn put(&mut self, record: &Record) -> Result<(), StoreError> {
         let query = sqlx::query(
-            "INSERT INTO records (tenant, tbl, id, version, updated_at, deleted, created_as, created_by, seq, data)
-             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+            "INSERT INTO records (tenant, tbl, id, version, updated_at, deleted, created_as, created_by, seq, scope_seq,
+             data) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
              ON CONFLICT (tenant, tbl, id) DO UPDATE SET version = excluded.version, updated_at = excluded.updated_at,
              deleted = excluded.deleted, created_as = excluded.created_as, created_by = excluded.created_by,
-             seq = excluded.seq, data = excluded.data",
+             seq = excluded.seq, scope_seq = excluded.scope_seq, data = excluded.data",
         )
         .bind(&record.tenant)
         .bind(&record.table)
@@ -380,6 +420,7 @@ impl Transaction for SqliteTransaction {
         .bind(record.created_as.as_deref())
         .bind(&record.created_by)
         .bind(signed(record.seq))
+        .bind(signed(record.scope_seq))
         .bind(encoded(&record.data)?);
         self.run(query).await?;
         Ok(())

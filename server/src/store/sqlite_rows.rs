@@ -9,7 +9,7 @@ use crate::decisions::port::{Answer, Record, StoreError};
 
 /// The columns of [`record`], in any order.
 pub(super) const RECORD_COLUMNS: &str =
-    "tenant, tbl, id, version, updated_at, deleted, created_as, created_by, seq, data";
+    "tenant, tbl, id, version, updated_at, deleted, created_as, created_by, seq, scope_seq, data";
 
 #[expect(clippy::needless_pass_by_value, reason = "it is handed to map_err")]
 pub(super) fn failed(error: sqlx::Error) -> StoreError {
@@ -59,6 +59,7 @@ pub(super) fn record(row: &SqliteRow) -> Result<Record, StoreError> {
         created_as: row.try_get("created_as").map_err(failed)?,
         created_by: text(row, "created_by")?,
         seq: unsigned(row, "seq")?,
+        scope_seq: unsigned(row, "scope_seq")?,
         data: json(row, "data")?,
     })
 }

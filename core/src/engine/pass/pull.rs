@@ -30,6 +30,7 @@ impl<P: Ports> Engine<P> {
         loop {
             let download = Download {
                 protocol: PROTOCOL,
+                principal: Some(self.writer.principal.to_string()),
                 cursor: self.state().cursor(&set).map(|cursor| cursor.cursor.clone()),
                 entity_types: tables.iter().map(ToString::to_string).collect(),
                 scope: None,

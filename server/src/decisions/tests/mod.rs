@@ -10,6 +10,7 @@ mod changes;
 mod hierarchy;
 mod keys;
 mod pull;
+mod scopes;
 
 use landfall_core::protocol::{Download, OperationResult, Page, Status, Upload, UploadAnswer};
 use landfall_core::schema::Schema;
@@ -122,6 +123,7 @@ impl<S: Store> World<S> {
         let tables = ["projects", "phases", "tasks", "invoices", "readings"].map(str::to_owned).to_vec();
         let request = Download {
             protocol: 1,
+            principal: None,
             cursor,
             entity_types: tables,
             scope: None,

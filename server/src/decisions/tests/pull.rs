@@ -41,6 +41,7 @@ impl<S: Store> World<S> {
 fn asking(tables: &[&str]) -> Download {
     Download {
         protocol: 1,
+        principal: None,
         cursor: None,
         entity_types: tables.iter().map(|&table| table.to_owned()).collect(),
         scope: None,
@@ -122,7 +123,7 @@ async fn cursors_are_bound<S: Store>(store: S) {
     world.projects(1..=3).await;
     let mut request = asking(&["tasks", "projects", "tasks"]);
     request.limit = Some(2);
-    request.scope = Some("mine".into());
+    request.principal = Some("ana".into());
     let page = world.ask(request.clone()).await.unwrap();
     request.cursor = Some(page.cursor.clone());
     // The order and number of mentions are not part of a set.
@@ -133,8 +134,8 @@ async fn cursors_are_bound<S: Store>(store: S) {
     other.entity_types.push("phases".into());
     expired(world.ask(other).await);
     let mut other = request.clone();
-    other.scope = None;
-    expired(world.ask(other).await);
+    other.principal = Some("ben".into());
+    assert_eq!(world.ask(other).await.unwrap_err().code(), Code::PrincipalMismatch);
     let ahead = page.cursor.rsplit_once('.').unwrap().0.to_owned() + ".ffff";
     let (version, rest) = page.cursor.split_once('.').unwrap();
     let another_epoch = format!("{version}.00{rest}");
