@@ -3,7 +3,9 @@
 #[cfg(test)]
 mod contract;
 pub mod memory;
+#[cfg(feature = "service")]
 pub mod sqlite;
+#[cfg(feature = "service")]
 mod sqlite_rows;
 
 /// How many ids are left out when a new epoch begins. Those that were given after the backup was taken are known to devices, and
