@@ -31,6 +31,25 @@ extern "C" {
     #[wasm_bindgen(method, getter, js_name = serviceWorker)]
     pub(crate) fn service_worker(this: &Navigator) -> Option<Container>;
 
+    /// Absent before Safari 15.2, and where the page was not served over HTTPS.
+    #[wasm_bindgen(method, getter)]
+    pub(crate) fn storage(this: &Navigator) -> Option<StorageManager>;
+
+    /// `navigator.storage`.
+    pub(crate) type StorageManager;
+
+    /// Absent before Safari 17.
+    #[wasm_bindgen(method, catch)]
+    pub(crate) async fn estimate(this: &StorageManager) -> Result<JsValue, JsValue>;
+
+    /// What it answers, in bytes.
+    pub(crate) type StorageEstimate;
+
+    #[wasm_bindgen(method, getter)]
+    pub(crate) fn quota(this: &StorageEstimate) -> Option<f64>;
+    #[wasm_bindgen(method, getter)]
+    pub(crate) fn usage(this: &StorageEstimate) -> Option<f64>;
+
     /// `navigator.locks`. web-sys has it behind `web_sys_unstable_apis`, a flag for the whole build.
     pub(crate) type LockManager;
 

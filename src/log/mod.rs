@@ -15,12 +15,14 @@ mod transactions;
 use std::cell::Cell;
 
 use indexed_db_futures::database::Database;
-use landfall_core::ports::{Appended, Durability, Log, Packed, Snapshot, StoreError, Stored, Swap};
+use landfall_core::ports::{Appended, Durability, Log, Packed, Room, Snapshot, StoreError, Stored, Swap};
+use wasm_bindgen::JsCast;
 
 use self::connection::Connection;
 use self::failure::Failure;
-use self::transactions::{key_of, packed};
+use self::transactions::{integer, key_of, packed};
 use crate::body::JsBody;
+use crate::scope::{StorageEstimate, scope};
 
 const LOG: &str = "log";
 const SEGMENTS: &str = "segments";
@@ -137,5 +139,16 @@ impl Log<JsBody> for IdbLog {
             }
         })
         .await
+    }
+
+    /// The whole origin's: IndexedDB and the Cache API share one quota. Browsers blur it, and say too much rather than too
+    /// little of what is used.
+    async fn room(&self) -> Result<Option<Room>, StoreError> {
+        let Some(storage) = scope().navigator().storage() else { return Ok(None) };
+        // Who cannot say does not know.
+        let Ok(estimate) = storage.estimate().await else { return Ok(None) };
+        let estimate: StorageEstimate = estimate.unchecked_into();
+        let bytes = |bytes: Option<f64>| bytes.filter(|bytes| *bytes >= 0.0).map(integer);
+        Ok(bytes(estimate.quota()).zip(bytes(estimate.usage())).map(|(quota, usage)| Room { quota, usage }))
     }
 }

@@ -237,12 +237,12 @@ fn run_of(keyspace: &str) -> KeyRange<JsValue> {
     KeyRange::Bound(first.into(), false, last.into(), false)
 }
 
-/// A key that IndexedDB's generator gave: whole, and no more than 2^53.
+/// A key that IndexedDB's generator gave, or a number of bytes: whole, and no more than 2^53.
 #[expect(
     clippy::cast_possible_truncation,
     clippy::cast_sign_loss,
     reason = "it is whole, and no more than 2^53"
 )]
-fn integer(key: f64) -> u64 {
-    key as u64
+pub(super) fn integer(number: f64) -> u64 {
+    number as u64
 }

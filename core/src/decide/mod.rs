@@ -89,6 +89,27 @@ pub enum Command<B> {
     },
 }
 
+impl<B> Command<B> {
+    /// Whether it is decided also where only the reserve is left (see [`crate::engine`]): it empties the outbox, or leads there.
+    /// What would fill the store is refused then.
+    #[must_use]
+    pub fn may_use_reserve(&self) -> bool {
+        match self {
+            Self::Send { .. }
+            | Self::Answer { .. }
+            | Self::EndFullPull { .. }
+            | Self::Discard { .. }
+            | Self::Retry { .. } => true,
+            Self::Create { .. }
+            | Self::Update { .. }
+            | Self::Delete { .. }
+            | Self::Pull { .. }
+            | Self::ForgetCursor { .. }
+            | Self::Note { .. } => false,
+        }
+    }
+}
+
 /// What the server said to an upload.
 #[derive(Clone, Debug)]
 pub struct Answer<B> {

@@ -3,7 +3,7 @@
 use futures_channel::oneshot;
 use futures_util::future::{Either, select};
 
-use super::{Engine, load::Watch};
+use super::{Engine, load::Watch, room::Share};
 use crate::{
     decide::{Command, Done, check, decide, draft::Draft, mint::Mint},
     error::Error,
@@ -39,6 +39,8 @@ enum Append {
     Void,
     /// It failed, and is not in the log.
     Unknown(String),
+    /// Nothing was written: it would have come out of the reserve, or there is not even that.
+    NoRoom,
 }
 
 impl<P: Ports> Engine<P> {
@@ -117,7 +119,7 @@ impl<P: Ports> Engine<P> {
 
     /// Commits everything that waits, as one entry. Called with the gate held.
     async fn commit_waiting(&self) {
-        let waiting: Vec<Waiting<P::Body>> = self.queue.take().into();
+        let mut waiting: Vec<Waiting<P::Body>> = self.queue.take().into();
         if waiting.is_empty() {
             return;
         }
@@ -125,8 +127,11 @@ impl<P: Ports> Engine<P> {
         let mut misses = 0;
         let mut unknown = 0;
         let mut caught_up = false;
+        let mut reserve_only = waiting.iter().all(|waiting| waiting.command.may_use_reserve());
+        let mut made_room = false;
+        self.look_for_room().await;
         let failure = loop {
-            let (changes, answers) = self.decide_all(&waiting);
+            let (changes, answers) = self.decide_all(&waiting, reserve_only);
             // What is refused may only be unseen: another context may have written it a moment ago.
             if !caught_up && answers.iter().any(Result::is_err) {
                 caught_up = true;
@@ -138,8 +143,20 @@ impl<P: Ports> Engine<P> {
             if changes.is_empty() {
                 return answer_all(waiting, answers);
             }
-            match self.append(changes, durability).await {
+            let share = if !reserve_only {
+                Share::Spare
+            } else if waiting.iter().any(|waiting| matches!(waiting.command, Command::Send { .. })) {
+                Share::Sparing
+            } else {
+                Share::Free
+            };
+            match self.append(changes, durability, share).await {
                 Ok(Append::Valid) => return answer_all(waiting, answers),
+                Ok(Append::NoRoom) if !std::mem::replace(&mut made_room, true) && self.make_room().await => {}
+                // What may use the reserve is not refused with what may not.
+                Ok(Append::NoRoom) if !std::mem::replace(&mut reserve_only, true) => {}
+                Ok(Append::NoRoom) if waiting.iter_mut().any(|waiting| send_less(&mut waiting.command)) => {}
+                Ok(Append::NoRoom) => break Error::QuotaExceeded,
                 Ok(Append::Void) => {
                     caught_up = true;
                     misses += 1;
@@ -171,23 +188,37 @@ impl<P: Ports> Engine<P> {
             if self.state().requires.covers(self.standing.asks) || self.check_writing().is_err() {
                 return;
             }
-            if self.append(Vec::new(), Durability::Relaxed).await.is_err() {
+            if !matches!(self.append(Vec::new(), Durability::Relaxed, Share::Free).await, Ok(Append::Void)) {
                 return;
             }
         }
     }
 
-    fn decide_all(&self, waiting: &[Waiting<P::Body>]) -> (Vec<Change<P::Body>>, Vec<Answer>) {
+    fn decide_all(
+        &self,
+        waiting: &[Waiting<P::Body>],
+        reserve_only: bool,
+    ) -> (Vec<Change<P::Body>>, Vec<Answer>) {
         let state = self.state();
         let mut draft = Draft::new(&state);
         let answers = waiting
             .iter()
-            .map(|waiting| decide(&mut draft, &waiting.command, waiting.mint, &self.writer))
+            .map(|waiting| {
+                if reserve_only && !waiting.command.may_use_reserve() {
+                    return Err(Error::QuotaExceeded);
+                }
+                decide(&mut draft, &waiting.command, waiting.mint, &self.writer)
+            })
             .collect();
         (draft.into_changes(), answers)
     }
 
-    async fn append(&self, changes: Vec<Change<P::Body>>, durability: Durability) -> Result<Append, Error> {
+    async fn append(
+        &self,
+        changes: Vec<Change<P::Body>>,
+        durability: Durability,
+        share: Share,
+    ) -> Result<Append, Error> {
         self.check_writing()?;
         let (prev, known) = {
             let state = self.state();
@@ -198,7 +229,14 @@ impl<P: Ports> Engine<P> {
         let requires = (!known.covers(asks)).then(|| known.raised_to(asks));
         let entry = Entry { format: self.release.format, requires, mark: self.mark(), prev, changes };
         let packed = pack_entry(&entry)?;
-        match self.ports.log().append(entry.prev.key, packed, durability).await {
+        if !self.fits(&packed, share).await {
+            return Ok(Append::NoRoom);
+        }
+        let appended = self.ports.log().append(entry.prev.key, packed, durability).await;
+        if let Ok(appended) = &appended {
+            self.wrote(appended.bytes);
+        }
+        match appended {
             Ok(appended) if appended.before == [entry.prev.key] => {
                 self.fold(Position { key: appended.key, mark: entry.mark.clone() }, entry);
                 self.ports.signals().announce(appended.key);
@@ -216,9 +254,23 @@ impl<P: Ports> Engine<P> {
                 let valid = self.catch_up_gated(Watch::For(&entry.mark)).await?;
                 Ok(if valid { Append::Valid } else { Append::Unknown(reason) })
             }
+            Err(StoreError::Quota) => {
+                // Other than was thought: what is left is not what was asked for last.
+                self.ask_for_room().await;
+                Ok(Append::NoRoom)
+            }
             Err(error) => Err(error.into()),
         }
     }
+}
+
+/// Halves a batch that is to be marked; `false` where there is nothing to halve. What is not marked is not sent now.
+fn send_less<B>(command: &mut Command<B>) -> bool {
+    let Command::Send { mutations } = command else { return false };
+    let less = mutations.len().div_ceil(2);
+    let is_less = less < mutations.len();
+    mutations.truncate(less);
+    is_less
 }
 
 fn answer_all<B>(waiting: Vec<Waiting<B>>, answers: Vec<Answer>) {

@@ -2,12 +2,17 @@
 
 use std::collections::BTreeMap;
 
-use super::{Engine, load::valid_after};
+use super::{
+    Engine,
+    load::{Watch, valid_after},
+    room::weight,
+};
 use crate::{
     error::Error,
     log::{
         codec::unpack_segment,
         compaction::{self, Material},
+        manifest::SegmentInfo,
         release::Requirement,
     },
     ports::{Log, Ports},
@@ -24,6 +29,15 @@ const ROWS_MAX: usize = 5_000;
 pub(super) struct Grown {
     entries: usize,
     rows: usize,
+}
+
+/// What a compaction is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Purpose {
+    /// To keep the log short.
+    Upkeep,
+    /// To gain room: where it would gain none, it is not done.
+    Room,
 }
 
 impl<P: Ports> Engine<P> {
@@ -47,12 +61,25 @@ impl<P: Ports> Engine<P> {
     ///
     /// It needs no gate: what it writes is a function of what it read, and the swap fails if that is no longer so.
     pub async fn compact(&self) -> Result<bool, Error> {
+        self.check_running()?;
         // Its id map must hold every mapping that it compacts.
-        self.catch_up().await?;
-        // Segments of this release are no more readable for others than its entries.
         let gate = self.gate.lock().await;
+        self.catch_up_gated(Watch::None).await?;
+        // Segments of this release are no more readable for others than its entries.
         self.announce_release().await;
         drop(gate);
+        self.compact_for(Purpose::Upkeep).await
+    }
+
+    /// Compacts what is in the log up to the state's head. Where there is no room to merge older runs, without that.
+    pub(super) async fn compact_for(&self, purpose: Purpose) -> Result<bool, Error> {
+        match self.compact_once(purpose, true).await {
+            Err(Error::QuotaExceeded) => self.compact_once(purpose, false).await,
+            done => done,
+        }
+    }
+
+    async fn compact_once(&self, purpose: Purpose, merge: bool) -> Result<bool, Error> {
         self.check_writing()?;
         if !self.state().requires.covers(self.standing.asks) {
             return Ok(false);
@@ -62,6 +89,10 @@ impl<P: Ports> Engine<P> {
         let manifest = self.read_manifest(&snapshot)?;
         let valid = valid_after(&manifest.through, &snapshot.entries, self.standing)
             .map_err(|error| self.stop(error))?;
+        let for_room = purpose == Purpose::Room;
+        let entries_weight =
+            snapshot.entries.iter().map(|stored| if for_room { weight(&stored.packed) } else { 0 });
+        let mut gain: u64 = entries_weight.sum();
         let head = self.state().head.key;
         let entries: Vec<_> =
             valid.entries.into_iter().take_while(|(position, _)| position.key <= head).collect();
@@ -73,7 +104,8 @@ impl<P: Ports> Engine<P> {
         let asked = entries.iter().filter_map(|(_, entry)| entry.requires);
         let requires = asked.fold(manifest.requires, Requirement::raised_to);
         let rows = compaction::latest(entries.into_iter().flat_map(|(_, entry)| entry.changes));
-        let taken = compaction::plan(&manifest, &rows);
+        let plan = compaction::plan(&manifest, &rows, merge);
+        let taken = &plan.taken;
         let keyspaces: Vec<String> =
             taken.iter().filter(|(_, runs)| !runs.is_empty()).map(|(keyspace, _)| keyspace.clone()).collect();
         let mut segments = BTreeMap::new();
@@ -84,14 +116,23 @@ impl<P: Ports> Engine<P> {
                 return Ok(false);
             }
             for (key, packed) in again.segments {
+                let of_run = |info: &&SegmentInfo| info.keyspace == key.keyspace && info.number == key.number;
+                let info = manifest.segments.iter().find(of_run);
+                if for_room && info.is_some_and(|info| plan.takes(info)) {
+                    gain += weight(&packed);
+                }
                 segments.insert(key, unpack_segment(&packed).map_err(|error| self.stop(error.into()))?);
                 self.ports.sleep_ms(0).await;
             }
         }
         let exchange = |row| references::exchange_in_row(&self.schema, &self.state().ids, row);
         let pause = async || self.ports.sleep_ms(0).await;
-        let material = Material { through, requires, rows, taken, segments };
+        let material = Material { through, requires, rows, plan, segments };
         let swap = compaction::compact(&manifest, material, &self.schema, exchange, pause).await?;
+        // A create is one text in the log and two in segments: to compact what is all of the present makes it larger.
+        if for_room && gain <= swap.put.iter().map(|(_, segment)| weight(segment)).sum() {
+            return Ok(false);
+        }
         let done = log.swap(swap).await?;
         // Whoever was first: the log is short again.
         self.reset_grown(0, 0);

@@ -12,6 +12,7 @@ mod compact;
 mod load;
 mod outlook;
 mod pass;
+mod room;
 mod status;
 
 #[cfg(test)]
@@ -23,7 +24,7 @@ use std::{
     rc::Rc,
 };
 
-use futures_util::lock::Mutex;
+use futures_util::{future::join, lock::Mutex};
 
 pub use self::{
     pass::Report,
@@ -69,6 +70,7 @@ pub struct Engine<P: Ports> {
     through: Cell<u64>,
     /// Entries and rows folded since the last compaction that this context knows of.
     grown: Cell<compact::Grown>,
+    space: Cell<room::Space>,
     /// Why nothing is written any more: the log is damaged, or a newer release writes it.
     stopped: RefCell<Option<Error>>,
     status: RefCell<Status>,
@@ -103,13 +105,15 @@ impl<P: Ports> Engine<P> {
             queue: RefCell::default(),
             through: Cell::default(),
             grown: Cell::default(),
+            space: Cell::default(),
             stopped: RefCell::default(),
             status: RefCell::default(),
             pacing: RefCell::default(),
         };
         engine.ports.log().open(pack_entry(&engine.genesis(&identity.tenant))?).await?;
         let gate = engine.gate.lock().await;
-        engine.reload(&[]).await?;
+        let (reloaded, ()) = join(engine.reload(&[]), engine.ask_for_room()).await;
+        reloaded?;
         engine.check_running()?;
         engine.announce_release().await;
         drop(gate);

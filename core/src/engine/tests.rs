@@ -4,6 +4,7 @@ mod activity;
 mod fold;
 mod passes;
 mod releases;
+mod room;
 mod writes;
 
 use std::{

@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
     codec::{CodecError, pack_segment},
-    entry::{Change, Position},
+    entry::{Change, FORMAT, Position},
     keyspace::RowKey,
     manifest::{Manifest, SegmentInfo},
     release::Requirement,
@@ -36,10 +36,11 @@ pub fn latest<B>(changes: impl IntoIterator<Item = Change<B>>) -> Rows<B> {
     rows
 }
 
-/// Which existing runs each keyspace's new run takes in.
+/// Which existing runs each keyspace's new run takes in: those that are not much larger than it, and those that a mapping
+/// wants rewritten. None, where there is no room to `merge`; the rewriting is due then.
 #[must_use]
-pub fn plan<B>(manifest: &Manifest, rows: &Rows<B>) -> BTreeMap<String, BTreeSet<u64>> {
-    let mapped = rows.values().flat_map(BTreeMap::values).any(|row| matches!(row, Change::Mapping(_)));
+pub fn plan<B>(manifest: &Manifest, rows: &Rows<B>, merge: bool) -> Plan {
+    let mapped = manifest.rewrite_due || rows.values().flat_map(BTreeMap::values).any(is_mapping);
     let mut runs: BTreeMap<&str, BTreeMap<u64, (usize, bool)>> = BTreeMap::new();
     for segment in &manifest.segments {
         let run = runs.entry(&segment.keyspace).or_default().entry(segment.run).or_default();
@@ -50,14 +51,14 @@ pub fn plan<B>(manifest: &Manifest, rows: &Rows<B>) -> BTreeMap<String, BTreeSet
     let mut taken = BTreeMap::new();
     for keyspace in keyspaces {
         let existing = runs.remove(keyspace).unwrap_or_default();
-        let rewrite = mapped && existing.values().any(|(_, temporary)| *temporary);
+        let rewrite = merge && mapped && existing.values().any(|(_, temporary)| *temporary);
         let mut size = rows.get(keyspace).map_or(0, BTreeMap::len);
         if size == 0 && !rewrite {
             continue;
         }
         let mut merged = BTreeSet::new();
         for (run, (run_rows, _)) in existing.iter().rev() {
-            if !rewrite && *run_rows > 2 * size {
+            if !rewrite && (!merge || *run_rows > 2 * size) {
                 break;
             }
             size += run_rows;
@@ -65,7 +66,28 @@ pub fn plan<B>(manifest: &Manifest, rows: &Rows<B>) -> BTreeMap<String, BTreeSet
         }
         taken.insert(keyspace.to_owned(), merged);
     }
-    taken
+    Plan { taken, rewrite_due: mapped && !merge }
+}
+
+fn is_mapping<B>(row: &Change<B>) -> bool {
+    matches!(row, Change::Mapping(_))
+}
+
+/// What a compaction takes in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Plan {
+    /// By keyspace: the runs that go into the new one.
+    pub taken: BTreeMap<String, BTreeSet<u64>>,
+    /// Mappings still have to be applied to what is not taken.
+    pub rewrite_due: bool,
+}
+
+impl Plan {
+    /// Whether this segment is rewritten.
+    #[must_use]
+    pub fn takes(&self, segment: &SegmentInfo) -> bool {
+        self.taken.get(&segment.keyspace).is_some_and(|runs| runs.contains(&segment.run))
+    }
 }
 
 /// What a compaction rewrites.
@@ -76,9 +98,8 @@ pub struct Material<B> {
     pub requires: Requirement,
     /// The latest rows since the manifest's position.
     pub rows: Rows<B>,
-    /// The runs that go into the new one of their keyspace: see [`plan`].
-    pub taken: BTreeMap<String, BTreeSet<u64>>,
-    /// The segments of those runs.
+    pub plan: Plan,
+    /// The segments of the runs that are taken.
     pub segments: BTreeMap<SegmentKey, Vec<Change<B>>>,
 }
 
@@ -91,13 +112,14 @@ pub async fn compact<B: Body>(
     exchange: impl Fn(Change<B>) -> Change<B>,
     pause: impl AsyncFn(),
 ) -> Result<Swap<B>, CodecError> {
-    let Material { through, requires, mut rows, taken, mut segments } = material;
+    let Material { through, requires, mut rows, plan, mut segments } = material;
     let generation = manifest.generation + 1;
     let mut next = Manifest {
-        format: super::entry::FORMAT,
+        format: FORMAT,
         requires,
         generation,
         through,
+        rewrite_due: plan.rewrite_due,
         next_segment: manifest.next_segment,
         segments: Vec::new(),
     };
@@ -109,7 +131,7 @@ pub async fn compact<B: Body>(
     by_run.sort_by_key(|segment| segment.run);
     for segment in by_run {
         let key = SegmentKey { keyspace: segment.keyspace.clone(), number: segment.number };
-        if taken.get(&segment.keyspace).is_some_and(|runs| runs.contains(&segment.run)) {
+        if plan.takes(segment) {
             let old = segments
                 .remove(&key)
                 .ok_or_else(|| CodecError::Damaged(format!("segment {} is missing", segment.number)))?;
@@ -121,7 +143,7 @@ pub async fn compact<B: Body>(
             next.segments.push(segment.clone());
         }
     }
-    for keyspace in taken.keys() {
+    for keyspace in plan.taken.keys() {
         let mut all = merged.remove(keyspace).unwrap_or_default();
         all.extend(rows.remove(keyspace).unwrap_or_default());
         let kept: Vec<Change<B>> = all
@@ -143,7 +165,26 @@ pub async fn compact<B: Body>(
             pause().await;
         }
     }
-    let text = serde_json::to_string(&next).map_err(|error| CodecError::Damaged(error.to_string()))?;
+    let text = write(&next)?;
     let delete_log_through = (manifest.through.key > 0).then_some(manifest.through.key);
     Ok(Swap { generation, manifest: text, put, delete, delete_log_through })
+}
+
+/// A swap that only takes out of the log what is in the segments already, but for the last entry of that: it may be the
+/// last valid one. `None`: nothing is in them yet.
+pub fn drop_compacted<B>(manifest: &Manifest) -> Result<Option<Swap<B>>, CodecError> {
+    let Some(through) = manifest.through.key.checked_sub(1) else { return Ok(None) };
+    let generation = manifest.generation + 1;
+    let next = Manifest { generation, format: FORMAT, ..manifest.clone() };
+    Ok(Some(Swap {
+        generation,
+        manifest: write(&next)?,
+        put: Vec::new(),
+        delete: Vec::new(),
+        delete_log_through: Some(through),
+    }))
+}
+
+fn write(manifest: &Manifest) -> Result<String, CodecError> {
+    serde_json::to_string(manifest).map_err(|error| CodecError::Damaged(error.to_string()))
 }

@@ -33,6 +33,9 @@ pub struct Manifest {
     /// The segments hold everything up to this entry; the log goes on after it. Older entries go one compaction
     /// late, so that a reader that lags by one does not have to load anew.
     pub through: Position,
+    /// A mapping came, and there was no room to rewrite what still holds its temporary id: the next compaction does it.
+    #[serde(rename = "due", default, skip_serializing_if = "std::ops::Not::not")]
+    pub rewrite_due: bool,
     /// The number of the next new segment.
     pub next_segment: u64,
     pub segments: Vec<SegmentInfo>,
@@ -45,6 +48,7 @@ impl Default for Manifest {
             requires: Requirement::default(),
             generation: 0,
             through: Position::default(),
+            rewrite_due: false,
             next_segment: 1,
             segments: Vec::new(),
         }
