@@ -70,6 +70,34 @@ pub struct Failure {
     pub message: String,
 }
 
+impl Failure {
+    /// No whole answer came.
+    pub const NETWORK: &'static str = "network";
+    /// None came in time.
+    pub const TIMEOUT: &'static str = "timeout";
+    /// Nothing happened in the pass.
+    pub const HUNG: &'static str = "hung";
+
+    #[must_use]
+    pub fn held(why: Held) -> Self {
+        let message = "nothing is sent until somebody signs in".to_owned();
+        Self { code: why.as_str().to_owned(), message }
+    }
+
+    #[must_use]
+    pub fn hung() -> Self {
+        let message = "nothing happened for too long in the middle of syncing; it is begun again".to_owned();
+        Self { code: Self::HUNG.to_owned(), message }
+    }
+
+    /// An answer that says nothing of what was asked.
+    #[must_use]
+    pub fn beside_the_point() -> Self {
+        let message = "the server's answer names none of the changes that were sent".to_owned();
+        Self { code: "foreign-answer".to_owned(), message }
+    }
+}
+
 /// What happened.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "kebab-case", rename_all_fields = "camelCase")]

@@ -154,6 +154,12 @@ pub trait Remote<B: Body> {
 pub trait Clock {
     /// Milliseconds since the Unix epoch.
     fn now_ms(&self) -> u64;
+
+    /// Milliseconds since some moment, by a clock that nobody sets and that never goes back: for how long something takes.
+    /// Where there is no such clock, the other one, with all its jumps.
+    fn elapsed_ms(&self) -> u64 {
+        self.now_ms()
+    }
 }
 
 /// Unpredictable bits.

@@ -24,11 +24,15 @@ impl<B> Mutation<B> {
 /// a pass has succeeded, and a success only after a failure. A pause that the server asks for is noted each
 /// time, since how long nothing is to be expected depends on it.
 pub(super) fn how_it_goes<B: Body>(draft: &mut Draft<'_, B>, at: u64, what: &What) {
-    let mut troubles = draft.state().activity.troubles();
+    let mut troubles = draft.state().activity.troubles().map(|line| &line.what);
     let is_news = match what {
         What::Failed { wait_ms: Some(_), .. } => true,
         What::Resumed => troubles.next().is_some(),
-        _ => !troubles.any(|line| line.what.is_same_trouble(what)),
+        // Whether it is held is what the newest line says.
+        What::Held { .. } => troubles.next().is_none_or(|newest| !newest.is_same_trouble(what)),
+        _ => !troubles
+            .take_while(|line| !matches!(line, What::Held { .. }))
+            .any(|line| line.is_same_trouble(what)),
     };
     if is_news {
         draft.note(at, what.clone());

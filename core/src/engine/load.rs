@@ -134,6 +134,7 @@ impl<P: Ports> Engine<P> {
                 _ => {}
             }
         }
+        self.vitals.borrow_mut().observe(&state, &changes, self.now());
         let live = &mut self.live.borrow_mut();
         state.apply(changes, &mut Notes { engine: self, live });
         state.advance(position, requires);
@@ -347,6 +348,7 @@ impl<P: Ports> Engine<P> {
             state.advance(position, entry.requires);
         }
         let before = self.state.replace(state);
+        self.vitals.borrow_mut().rebuild(&before, &self.state(), self.now());
         self.tell_reloaded(&before);
         self.stop_reading(valid.outdated);
         Ok(marks)

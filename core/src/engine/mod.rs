@@ -9,11 +9,13 @@
 
 mod commit;
 mod compact;
+mod health;
 mod load;
 mod outlook;
 mod pass;
 mod room;
 mod status;
+mod vitals;
 
 #[cfg(test)]
 mod tests;
@@ -27,6 +29,7 @@ use std::{
 use futures_util::{future::join, lock::Mutex};
 
 pub use self::{
+    health::{Health, Oldest, QUIET_MS_MAX, Reason, Stuck, TableHealth, Why},
     pass::Report,
     status::{Failure, Held, Status},
 };
@@ -75,6 +78,7 @@ pub struct Engine<P: Ports> {
     stopped: RefCell<Option<Error>>,
     status: RefCell<Status>,
     pacing: RefCell<pass::pacing::Pacing>,
+    vitals: RefCell<vitals::Vitals>,
 }
 
 impl<P: Ports> Engine<P> {
@@ -109,6 +113,7 @@ impl<P: Ports> Engine<P> {
             stopped: RefCell::default(),
             status: RefCell::default(),
             pacing: RefCell::default(),
+            vitals: RefCell::default(),
         };
         engine.ports.log().open(pack_entry(&engine.genesis(&identity.tenant))?).await?;
         let gate = engine.gate.lock().await;
@@ -161,6 +166,12 @@ impl<P: Ports> Engine<P> {
 
     fn mark(&self) -> Mark {
         Mark(format!("{:016x}", self.ports.random().bits()).into())
+    }
+
+    /// Both of the device's clocks.
+    fn now(&self) -> vitals::Now {
+        let clock = self.ports.clock();
+        vitals::Now { elapsed: vitals::signed(clock.elapsed_ms()), device_ms: clock.now_ms() }
     }
 
     fn mint(&self) -> Mint {

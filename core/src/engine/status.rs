@@ -36,7 +36,7 @@ impl<P: Ports> Engine<P> {
             Err(Error::Outdated(outdated)) => Some(outdated),
             _ => None,
         };
-        status.last_success_at = status.last_success_at.max(state.last_pull_at());
+        status.last_success_at = self.vitals.borrow().last_success_at;
         status
     }
 
@@ -46,7 +46,9 @@ impl<P: Ports> Engine<P> {
         self.state().activity.iter().take(limit).cloned().collect()
     }
 
+    /// Every step of a pass comes by here: the [watch](super::pass) over it takes each for a sign of life.
     pub(super) fn set_status(&self, change: impl FnOnce(&mut Status)) {
+        self.vitals.borrow_mut().beats += 1;
         change(&mut self.status.borrow_mut());
         self.event(Event::Status);
     }

@@ -2,6 +2,7 @@
 
 mod activity;
 mod fold;
+mod health;
 mod passes;
 mod releases;
 mod room;
@@ -11,6 +12,7 @@ use std::{
     cell::{Cell, RefCell},
     collections::VecDeque,
     rc::Rc,
+    task::{Poll, Waker},
 };
 
 use futures_executor::LocalPool;
@@ -57,19 +59,51 @@ impl Yields for Dice {
     }
 }
 
+/// A clock that people set, one that they do not, and who sleeps by it.
 #[derive(Debug, Default)]
-struct TestClock(Cell<u64>);
+struct TestClock {
+    set: Cell<u64>,
+    elapsed: Cell<u64>,
+    sleepers: RefCell<Vec<Waker>>,
+}
 
 impl TestClock {
     fn set_back(&self, ms: u64) {
-        self.0.set(self.0.get().wrapping_sub(ms));
+        self.set.set(self.set.get().wrapping_sub(ms));
+    }
+
+    fn set_forward(&self, ms: u64) {
+        self.set.set(self.set.get().wrapping_add(ms));
+    }
+
+    /// Time goes by.
+    fn pass(&self, ms: u64) {
+        self.set_forward(ms);
+        self.elapsed.set(self.elapsed.get() + ms);
+        self.sleepers.take().into_iter().for_each(Waker::wake);
+    }
+
+    async fn sleep(&self, ms: u64) {
+        let until = self.elapsed.get() + ms;
+        std::future::poll_fn(|context| {
+            if self.elapsed.get() >= until {
+                return Poll::Ready(());
+            }
+            self.sleepers.borrow_mut().push(context.waker().clone());
+            Poll::Pending
+        })
+        .await;
     }
 }
 
 impl Clock for TestClock {
     fn now_ms(&self) -> u64 {
-        self.0.set(self.0.get().wrapping_add(1));
-        self.0.get().wrapping_add(1_760_000_000_000)
+        self.set_forward(1);
+        self.set.get().wrapping_add(1_760_000_000_000)
+    }
+
+    fn elapsed_ms(&self) -> u64 {
+        self.elapsed.get()
     }
 }
 
@@ -81,6 +115,8 @@ struct Script {
     pushes: Answers<Upload<Value>, UploadAnswer<Value>>,
     pulls: Answers<Download, Page<Value>>,
     pushed: RefCell<Vec<Upload<Value>>>,
+    /// It answers never.
+    hangs: Cell<bool>,
 }
 
 fn unreachable<T>() -> Result<T, RemoteError> {
@@ -90,27 +126,51 @@ fn unreachable<T>() -> Result<T, RemoteError> {
 impl Remote<Value> for Rc<Script> {
     async fn push(&self, upload: &Upload<Value>) -> Result<UploadAnswer<Value>, RemoteError> {
         self.pushed.borrow_mut().push(upload.clone());
+        if self.hangs.get() {
+            std::future::pending::<()>().await;
+        }
         let answer = self.pushes.borrow_mut().pop_front();
         answer.map_or_else(unreachable, |answer| answer(upload.clone()))
     }
 
     async fn pull(&self, download: &Download) -> Result<Page<Value>, RemoteError> {
+        if self.hangs.get() {
+            std::future::pending::<()>().await;
+        }
         let answer = self.pulls.borrow_mut().pop_front();
         answer.map_or_else(unreachable, |answer| answer(download.clone()))
     }
 }
 
-/// A lease that nobody else wants.
-struct Alone;
+/// A lease that nobody else wants, unless another context keeps it for ever.
+#[derive(Default)]
+struct TestLease {
+    kept_elsewhere: Cell<bool>,
+    held: Rc<Cell<bool>>,
+}
 
-impl Lease for Alone {
-    type Held = ();
+struct HeldLease(Rc<Cell<bool>>);
 
-    async fn try_acquire(&self) -> Option<()> {
-        Some(())
+impl Drop for HeldLease {
+    fn drop(&mut self) {
+        self.0.set(false);
+    }
+}
+
+impl Lease for TestLease {
+    type Held = HeldLease;
+
+    async fn try_acquire(&self) -> Option<HeldLease> {
+        let free = !self.kept_elsewhere.get() && !self.held.replace(true);
+        free.then(|| HeldLease(Rc::clone(&self.held)))
     }
 
-    async fn acquire(&self) {}
+    async fn acquire(&self) -> HeldLease {
+        match self.try_acquire().await {
+            Some(held) => held,
+            None => std::future::pending().await,
+        }
+    }
 }
 
 struct Silent;
@@ -124,6 +184,7 @@ struct World {
     remote: Rc<Script>,
     clock: Rc<TestClock>,
     dice: Rc<Dice>,
+    lease: TestLease,
     events: RefCell<Vec<Event>>,
 }
 
@@ -131,7 +192,7 @@ impl Ports for World {
     type Body = Value;
     type Log = MemoryLog<Value>;
     type Remote = Rc<Script>;
-    type Lease = Alone;
+    type Lease = TestLease;
 
     fn log(&self) -> &Self::Log {
         &self.log
@@ -141,8 +202,8 @@ impl Ports for World {
         &self.remote
     }
 
-    fn lease(&self) -> &Alone {
-        &Alone
+    fn lease(&self) -> &TestLease {
+        &self.lease
     }
 
     fn clock(&self) -> &dyn Clock {
@@ -161,7 +222,12 @@ impl Ports for World {
         self.events.borrow_mut().push(event);
     }
 
-    async fn sleep_ms(&self, _: u64) {}
+    async fn sleep_ms(&self, ms: u64) {
+        // What is only to let others run takes no time here.
+        if ms >= 1_000 {
+            self.clock.sleep(ms).await;
+        }
+    }
 }
 
 fn schema() -> Rc<Schema> {
@@ -184,6 +250,7 @@ fn world(log: &MemoryLog<Value>, remote: &Rc<Script>, dice: &Rc<Dice>) -> World 
         remote: Rc::clone(remote),
         clock: Rc::default(),
         dice: Rc::clone(dice),
+        lease: TestLease::default(),
         events: RefCell::default(),
     }
 }

@@ -3,7 +3,7 @@
 /// The first wait is at most this, the next at most twice that, and so on.
 const BASE_MS: u64 = 1_000;
 /// And none is longer than this, unless the server asks for it.
-pub(super) const CAP_MS: u64 = 5 * 60_000;
+pub const CAP_MS: u64 = 5 * 60_000;
 
 /// Exponential backoff with full jitter (PROTOCOL, "Limits"): each wait is drawn evenly from nothing up to a ceiling that
 /// doubles, so that clients that failed together do not come back together.

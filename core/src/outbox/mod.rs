@@ -3,5 +3,5 @@
 mod backoff;
 mod order;
 
-pub use backoff::Backoff;
+pub use backoff::{Backoff, CAP_MS as BACKOFF_MS_MAX};
 pub use order::{Batch, Waits, next_batch, waits};

@@ -3,6 +3,7 @@
 use std::{collections::BTreeMap, rc::Rc};
 
 use rustc_hash::FxHashMap;
+use serde::Serialize;
 
 use crate::log::entry::{Id, Mutation, MutationState};
 
@@ -14,6 +15,7 @@ pub struct Outbox<B> {
     /// The sequences of each record's mutations, ascending.
     by_record: FxHashMap<(Id, Id), Vec<u64>>,
     counts: Counts,
+    by_table: FxHashMap<Id, Counts>,
     /// Who names a mutation as a dependency, ascending.
     dependents: FxHashMap<Id, Vec<u64>>,
 }
@@ -25,13 +27,14 @@ impl<B> Default for Outbox<B> {
             sequences: FxHashMap::default(),
             by_record: FxHashMap::default(),
             counts: Counts::default(),
+            by_table: FxHashMap::default(),
             dependents: FxHashMap::default(),
         }
     }
 }
 
 /// How many mutations stand where.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Counts {
     pub pending: usize,
     pub sending: usize,
@@ -58,6 +61,7 @@ impl<B> Outbox<B> {
         }
         self.sequences.insert(mutation.id.clone(), mutation.sequence);
         *self.counts.of(mutation.state) += 1;
+        *self.by_table.entry(mutation.table.clone()).or_default().of(mutation.state) += 1;
         self.by_sequence.insert(mutation.sequence, mutation);
     }
 
@@ -65,6 +69,9 @@ impl<B> Outbox<B> {
         let Some(sequence) = self.sequences.remove(id) else { return };
         let Some(mutation) = self.by_sequence.remove(&sequence) else { return };
         *self.counts.of(mutation.state) -= 1;
+        if let Some(counts) = self.by_table.get_mut(&mutation.table) {
+            *counts.of(mutation.state) -= 1;
+        }
         remove_from(&mut self.by_record, &(mutation.table.clone(), mutation.record_id.clone()), sequence);
         for dependency in &mutation.dependencies {
             remove_from(&mut self.dependents, dependency, sequence);
@@ -112,6 +119,12 @@ impl<B> Outbox<B> {
     #[must_use]
     pub fn counts(&self) -> Counts {
         self.counts
+    }
+
+    /// The same of one table's records.
+    #[must_use]
+    pub fn counts_of(&self, table: &str) -> Counts {
+        self.by_table.get(table).copied().unwrap_or_default()
     }
 }
 

@@ -6,13 +6,19 @@
 pub(super) mod pacing;
 mod pull;
 mod push;
+mod watch;
 
-use self::pacing::{Remedy, failure};
+use self::{
+    pacing::{Pause, Remedy, failure},
+    watch::SILENT_MS_MAX,
+};
 use super::{Engine, status::Failure};
 use crate::{
+    activity::What,
+    decide::Command,
     error::Error,
     log::entry::Id,
-    ports::{Lease, Phase, Ports, RemoteError},
+    ports::{Durability, Lease, Phase, Ports, RemoteError},
 };
 
 /// What a pass did (V6).
@@ -29,10 +35,21 @@ pub struct Report {
     pub error: Option<Failure>,
 }
 
+/// How a pass ended.
+enum Ended {
+    /// It did all that there was to do.
+    Done,
+    /// It did not even ask: there is a pause, or somebody has to sign in first.
+    Skipped,
+    Failed(Option<What>),
+}
+
 impl<P: Ports> Engine<P> {
     /// Runs a pass if nobody else does. `None`: another context is at it.
     pub async fn pass(&self) -> Option<Report> {
+        self.vitals.borrow_mut().wants_lease(self.now().elapsed);
         let held = self.ports.lease().try_acquire().await?;
+        self.vitals.borrow_mut().has_lease();
         let report = self.run_pass(false).await;
         drop(held);
         Some(report)
@@ -40,7 +57,9 @@ impl<P: Ports> Engine<P> {
 
     /// Runs a pass because somebody asked for it: waits for one that is under way, and not for the backoff.
     pub async fn pass_now(&self) -> Report {
+        self.vitals.borrow_mut().wants_lease(self.now().elapsed);
         let held = self.ports.lease().acquire().await;
+        self.vitals.borrow_mut().has_lease();
         let report = self.run_pass(true).await;
         drop(held);
         report
@@ -53,38 +72,60 @@ impl<P: Ports> Engine<P> {
             self.set_status(|status| status.held = None);
             self.pacing.borrow_mut().pause = None;
         }
-        let outcome = self.push_and_pull(&mut report).await;
-        if let Err(error) = outcome {
-            report.error = Some(Failure { code: error.code().to_owned(), message: error.to_string() });
-        }
-        let finished = self.ports.clock().now_ms();
-        report.duration_ms = finished.saturating_sub(started);
+        let outcome = self.watched(self.push_and_pull(&mut report)).await;
+        let ended = match outcome {
+            Some(Ok(ended)) => ended,
+            // Of the store, where nothing can be noted: the status says it.
+            Some(Err(error)) => {
+                report.error = Some(Failure { code: error.code().to_owned(), message: error.to_string() });
+                Ended::Failed(None)
+            }
+            None => {
+                report.error = Some(Failure::hung());
+                self.pace(Some(&Remedy::BackOff { retry_after_ms: None }));
+                Ended::Failed(Some(What::Hung { silent_ms: SILENT_MS_MAX }))
+            }
+        };
+        self.note(&ended).await;
+        report.duration_ms = self.ports.clock().now_ms().saturating_sub(started);
         report.remaining = self.state().outbox.len();
+        let skipped = matches!(ended, Ended::Skipped);
+        if !skipped {
+            self.vitals.borrow_mut().pass_ended(matches!(ended, Ended::Failed(_)), self.now());
+        }
         self.set_status(|status| {
             status.phase = Phase::Idle;
-            if report.error.is_none() {
-                status.last_success_at = Some(finished);
+            if !skipped || report.error.is_some() {
+                status.last_error.clone_from(&report.error);
             }
-            status.last_error.clone_from(&report.error);
         });
         report
     }
 
-    async fn push_and_pull(&self, report: &mut Report) -> Result<(), Error> {
+    /// Notes in the activity log how it went, where that is news.
+    async fn note(&self, ended: &Ended) {
+        let what = match ended {
+            Ended::Failed(Some(what)) => what.clone(),
+            // Without trouble before it that is no news, and not worth a look at the store.
+            Ended::Done if self.state().activity.troubles().next().is_some() => What::Resumed,
+            Ended::Done | Ended::Skipped | Ended::Failed(None) => return,
+        };
+        // A line more or less is not worth a failure.
+        let _ = self.submit(Command::Note { what }, Durability::Relaxed).await;
+    }
+
+    async fn push_and_pull(&self, report: &mut Report) -> Result<Ended, Error> {
         self.catch_up().await?;
         self.check_writing()?;
         let tables: Vec<Id> = self.schema.tables.keys().map(|name| name.as_str().into()).collect();
         self.load_tables(&tables).await?;
         if let Some(held) = self.status.borrow().held {
-            report.error = Some(Failure {
-                code: held.as_str().to_owned(),
-                message: "nothing is sent until somebody signs in".to_owned(),
-            });
-            return Ok(());
+            report.error = Some(Failure::held(held));
+            return Ok(Ended::Skipped);
         }
         let now = self.ports.clock().now_ms();
         if self.pacing.borrow().pause.is_some_and(|pause| pause.holds_at(now)) {
-            return Ok(());
+            return Ok(Ended::Skipped);
         }
         let pushed = self.push(report).await?;
         // A pull may succeed where a push did not, and brings the ids of creates whose answer was lost.
@@ -94,8 +135,17 @@ impl<P: Ports> Engine<P> {
             }
             Err(Remedy::Hold(_)) => Ok(()),
         };
-        self.pace(pushed.err().or(pulled.err()).as_ref());
-        Ok(())
+        let remedy = pushed.err().or(pulled.err());
+        self.pace(remedy.as_ref());
+        Ok(match remedy {
+            None => Ended::Done,
+            Some(Remedy::Hold(why)) => Ended::Failed(Some(What::Held { why })),
+            Some(Remedy::BackOff { .. } | Remedy::PullInFull | Remedy::Halve { .. }) => {
+                let failure = report.error.get_or_insert_with(Failure::beside_the_point).clone();
+                let pause = self.pacing.borrow().pause;
+                Ended::Failed(Some(What::Failed { failure, wait_ms: pause.and_then(Pause::asked_ms) }))
+            }
+        })
     }
 
     fn note_failure(&self, error: &RemoteError, report: &mut Report) {

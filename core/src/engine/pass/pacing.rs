@@ -32,6 +32,11 @@ pub(super) struct Pause {
 }
 
 impl Pause {
+    /// How long it is, if the server asked for it.
+    pub(super) fn asked_ms(self) -> Option<u64> {
+        self.asked.then_some(self.ms)
+    }
+
     /// Whether it is still on. A clock that was set back would make it longer than it was: then it is over.
     pub(super) fn holds_at(self, now_ms: u64) -> bool {
         now_ms < self.until && self.until - now_ms <= self.ms
