@@ -50,6 +50,8 @@ pub enum Held {
     Unauthenticated,
     /// The token is another principal's.
     PrincipalMismatch,
+    /// The server speaks another protocol than this release: the app has to be updated.
+    ProtocolUnsupported,
 }
 
 impl Held {
@@ -58,6 +60,19 @@ impl Held {
         match self {
             Self::Unauthenticated => "unauthenticated",
             Self::PrincipalMismatch => "principal-mismatch",
+            Self::ProtocolUnsupported => "protocol-unsupported",
+        }
+    }
+
+    /// What has to happen, for people.
+    #[must_use]
+    pub fn message(self) -> &'static str {
+        match self {
+            Self::Unauthenticated => "nothing is sent until somebody signs in",
+            Self::PrincipalMismatch => "nothing is sent until the one who wrote it signs in",
+            Self::ProtocolUnsupported => {
+                "nothing is sent until the app is updated: the server speaks another protocol"
+            }
         }
     }
 }
@@ -80,7 +95,7 @@ impl Failure {
 
     #[must_use]
     pub fn held(why: Held) -> Self {
-        let message = "nothing is sent until somebody signs in".to_owned();
+        let message = why.message().to_owned();
         Self { code: why.as_str().to_owned(), message }
     }
 
@@ -266,6 +281,9 @@ impl Activity {
             What::Held { why: Held::Unauthenticated } => {
                 "The server asks for a sign-in; nothing is sent until then, and nothing is lost.".to_owned()
             }
+            What::Held { why: Held::ProtocolUnsupported } => {
+                "The server speaks another protocol; nothing is sent until the app is updated, and nothing is lost.".to_owned()
+            }
             What::Held { why: Held::PrincipalMismatch } => {
                 "Somebody else is signed in; what waits here is sent when its own author is.".to_owned()
             }
@@ -303,6 +321,7 @@ fn counted(tables: &ByTable, noun: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::outbox::Class;
 
     fn line(number: u64, at: u64, what: What) -> Activity {
         Activity { number, at, what }
@@ -335,7 +354,12 @@ mod tests {
             table: "tasks".into(),
             record: "77".into(),
         };
-        let reason = Refusal { code: "forbidden".into(), message: "editors only".into(), field: None };
+        let reason = Refusal {
+            code: "forbidden".into(),
+            message: "editors only".into(),
+            field: None,
+            class: Class::Validation,
+        };
         assert_eq!(
             sentence(What::Parked { of, conflict: false, reason }),
             "The server refused the update of 77 in tasks: editors only (forbidden)."

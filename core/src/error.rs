@@ -34,9 +34,12 @@ pub enum Error {
     #[error("mutation `{id}` is not parked; there is nothing to decide")]
     MutationNotParked { id: String },
     #[error(
-        "mutation `{id}` cannot be discarded: {dependents} other changes build on it; discard those first"
+        "mutation `{id}` cannot be discarded alone: other changes build on it; discard those first, or all of them \
+         together: {}", .dependents.join(", ")
     )]
-    MutationInUse { id: String, dependents: usize },
+    MutationInUse { id: String, dependents: Vec<String> },
+    #[error("these changes would wait for each other and never be sent: {path}")]
+    DependencyCycle { path: String },
     #[error("there is no room left on this device: the change was not saved; free some space and try again")]
     QuotaExceeded,
     #[error("the browser's storage cannot be used: {0}; the change was not saved")]
@@ -65,6 +68,7 @@ impl Error {
             Self::MutationInFlight { .. } => "mutation-in-flight",
             Self::MutationNotParked { .. } => "mutation-not-parked",
             Self::MutationInUse { .. } => "mutation-in-use",
+            Self::DependencyCycle { .. } => "dependency-cycle",
             Self::QuotaExceeded => "quota-exceeded",
             Self::StorageUnavailable(_) => "storage-unavailable",
             Self::Corrupt(_) => "corrupt",
@@ -101,6 +105,7 @@ impl Error {
             | Self::MutationInFlight { .. }
             | Self::MutationNotParked { .. }
             | Self::MutationInUse { .. }
+            | Self::DependencyCycle { .. }
             | Self::QuotaExceeded
             | Self::StorageUnavailable(_)
             | Self::Corrupt(_)
@@ -124,6 +129,7 @@ impl Error {
             | Self::MutationNotFound { .. }
             | Self::MutationNotParked { .. }
             | Self::MutationInUse { .. }
+            | Self::DependencyCycle { .. }
             | Self::Corrupt(_)
             | Self::Outdated(_)
             | Self::Closed => false,

@@ -22,6 +22,16 @@ pub fn is_temporary(id: &str) -> bool {
         && parts.next().is_some_and(|t| !t.is_empty())
 }
 
+/// Whether an id has the form of a UUID, as every mutation's id has.
+#[must_use]
+pub fn is_uuid(id: &str) -> bool {
+    id.len() == 36
+        && id.bytes().enumerate().all(|(at, byte)| match at {
+            8 | 13 | 18 | 23 => byte == b'-',
+            _ => byte.is_ascii_hexdigit(),
+        })
+}
+
 fn base36(mut number: u64) -> String {
     const DIGITS: &[u8; 36] = b"0123456789abcdefghijklmnopqrstuvwxyz";
     let mut reversed = Vec::with_capacity(13);

@@ -143,11 +143,34 @@ pub enum RemoteError {
     Refused { status: u16, code: String, message: String, retry_after_ms: Option<u64> },
 }
 
+/// What a remote takes in one request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Terms {
+    /// How many mutations.
+    pub batch_max: usize,
+    /// How many bytes of JSON text, before compression. A mutation that is larger goes alone.
+    pub batch_bytes_max: usize,
+    /// Only mutations of one table.
+    pub one_table_per_batch: bool,
+}
+
+/// PROTOCOL, "Limits".
+impl Default for Terms {
+    fn default() -> Self {
+        Self { batch_max: 50, batch_bytes_max: 1_000_000, one_table_per_batch: false }
+    }
+}
+
 /// The other side. It may answer late, twice or never; the engine decides what that means.
 #[expect(async_fn_in_trait, reason = "one thread drives every port")]
 pub trait Remote<B: Body> {
     async fn push(&self, upload: &Upload<B>) -> Result<UploadAnswer<B>, RemoteError>;
     async fn pull(&self, download: &Download) -> Result<Page<B>, RemoteError>;
+
+    /// What it takes in one request. Asked before each.
+    fn terms(&self) -> Terms {
+        Terms::default()
+    }
 }
 
 /// The device's clock: a hint for people and for backoff, never for what wins or is lost.

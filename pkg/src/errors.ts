@@ -6,7 +6,8 @@ export type InputErrorCode = 'invalid-schema' | 'unknown-table' | 'invalid-value
 /** What the call is about is not as it would have to be. */
 export type RecordErrorCode = 'record-not-found' | 'reference-missing' | 'reference-in-use'
 /** The outbox does not allow this decision about that mutation. */
-export type OutboxErrorCode = 'mutation-not-found' | 'mutation-in-flight' | 'mutation-not-parked' | 'mutation-in-use'
+export type OutboxErrorCode =
+  'mutation-not-found' | 'mutation-in-flight' | 'mutation-not-parked' | 'mutation-in-use' | 'dependency-cycle'
 /** The device does not keep what it was given. */
 export type StorageErrorCode = 'quota-exceeded' | 'storage-unavailable' | 'corrupt' | 'outdated'
 /** This database cannot do it any more, or never could. */
@@ -87,6 +88,7 @@ const classes: Readonly<
   'mutation-in-flight': OutboxError,
   'mutation-not-parked': OutboxError,
   'mutation-in-use': OutboxError,
+  'dependency-cycle': OutboxError,
   'quota-exceeded': StorageError,
   'storage-unavailable': StorageError,
   corrupt: StorageError,

@@ -7,7 +7,7 @@ use std::{
 };
 
 use landfall_core::{
-    decide::{Command, Done},
+    decide::{Command, Done, WriteOptions},
     engine::{Engine, Identity},
     error::Error,
     log::{
@@ -258,7 +258,12 @@ impl Device {
     /// The user makes a record; it counts once it is acknowledged.
     pub async fn create_own(&self, context: &Context, table: &'static str, data: Value, text: String) {
         let records = vec![data];
-        let command = Command::Create { table: table.into(), records, is_list: false, priority: None };
+        let command = Command::Create {
+            table: table.into(),
+            records,
+            is_list: false,
+            options: WriteOptions::default(),
+        };
         if let Ok(Done::Written(ids)) = context.submit(command, Durability::Relaxed).await {
             let expected =
                 Expected { table, text: vec![text], deleted: false, perhaps_deleted: false, busy: false };
@@ -281,7 +286,7 @@ impl Device {
             id: id.into(),
             changes,
             unset: Vec::new(),
-            priority: None,
+            options: WriteOptions::default(),
         };
         let done = context.submit(command, Durability::Relaxed).await;
         if let Some(entry) = self.expected.borrow_mut().get_mut(id) {
@@ -306,7 +311,8 @@ impl Device {
             entry.perhaps_deleted = true;
             entry.table
         };
-        let command = Command::Delete { table: table.into(), id: id.into(), priority: None };
+        let command =
+            Command::Delete { table: table.into(), id: id.into(), options: WriteOptions::default() };
         let done = context.submit(command, Durability::Relaxed).await;
         if let Some(entry) = self.expected.borrow_mut().get_mut(id) {
             match done {

@@ -3,7 +3,11 @@
 
 use std::{cell::Cell, collections::BTreeMap, rc::Rc};
 
-use landfall_core::{decide::Command, log::entry::Id, ports::Durability};
+use landfall_core::{
+    decide::{Command, WriteOptions},
+    log::entry::Id,
+    ports::Durability,
+};
 use landfall_server::decisions::port::{After, ChangesQuery, Record, Store};
 use serde_json::{Value, json};
 
@@ -313,7 +317,12 @@ async fn act(device: &Device, context: &Context, slot: usize, action: u64, text:
         }
         8 => {
             let records = vec![json!({ "title": text })];
-            let command = Command::Create { table: "tasks".into(), records, is_list: false, priority: None };
+            let command = Command::Create {
+                table: "tasks".into(),
+                records,
+                is_list: false,
+                options: WriteOptions::default(),
+            };
             let _ = context.submit(command, Durability::Relaxed).await;
         }
         9 | 10 => {
@@ -330,10 +339,10 @@ async fn act(device: &Device, context: &Context, slot: usize, action: u64, text:
             let Some(id) = dice.pick(&live).cloned() else { return };
             let table: Id = "tasks".into();
             let command = if dice.one_in(6) {
-                Command::Delete { table, id, priority: None }
+                Command::Delete { table, id, options: WriteOptions::default() }
             } else {
                 let changes = json!({ "status": text });
-                Command::Update { table, id, changes, unset: Vec::new(), priority: None }
+                Command::Update { table, id, changes, unset: Vec::new(), options: WriteOptions::default() }
             };
             let _ = context.submit(command, Durability::Relaxed).await;
         }
@@ -369,9 +378,9 @@ async fn sync_and_decide(device: &Device, dice: &Dice) -> Result<(), String> {
             })
         };
         let command = if deleted || dice.one_in(2) {
-            Command::Discard { mutation: mutation.clone() }
+            Command::Discard { mutation: mutation.clone(), cascade: false }
         } else {
-            Command::Retry { mutation: mutation.clone() }
+            Command::Retry { mutation: mutation.clone(), changes: None, unset: Vec::new() }
         };
         // A mutation that others build on is decided after them.
         let _ = context.submit(command, Durability::Relaxed).await;

@@ -4,12 +4,11 @@ use std::rc::Rc;
 
 use futures_util::future::join;
 use landfall_core::body::{Body, SyncMetadata};
-use landfall_core::decide::{Command, Done, check};
+use landfall_core::decide::{Command, Done, WriteOptions, check};
 use landfall_core::error::Error;
 use landfall_core::log::entry::Id;
 use landfall_core::ports::Durability;
 use landfall_core::schedule::Occasion;
-use landfall_core::schema::Priority;
 use wasm_bindgen::JsValue;
 
 use super::failure::unsayable;
@@ -26,7 +25,7 @@ pub(super) fn creation(
     table: &str,
     records: &[JsValue],
     single: bool,
-    priority: Option<Priority>,
+    options: WriteOptions,
 ) -> Result<Command<JsBody>, Error> {
     let copy = |(at, record): (usize, &JsValue)| match JsBody::copy_in(record) {
         Ok(copied) => Ok(copied.body),
@@ -36,7 +35,7 @@ pub(super) fn creation(
         table: table.into(),
         records: records.iter().enumerate().map(copy).collect::<Result<_, _>>()?,
         is_list: !single,
-        priority,
+        options,
     })
 }
 
@@ -45,7 +44,7 @@ pub(super) fn change(
     table: &str,
     id: &str,
     changes: &JsValue,
-    priority: Option<Priority>,
+    options: WriteOptions,
 ) -> Result<Command<JsBody>, Error> {
     let copied = JsBody::copy_in(changes).map_err(|refused| unsayable(refused, "changes"))?;
     Ok(Command::Update {
@@ -53,7 +52,7 @@ pub(super) fn change(
         id: id.into(),
         changes: copied.body,
         unset: copied.absent,
-        priority,
+        options,
     })
 }
 

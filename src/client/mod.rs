@@ -67,7 +67,7 @@ impl Client {
         options: &WriteOptions,
     ) -> Promise {
         let command = options::how(options)
-            .and_then(|how| Ok((calls::creation(&table, &records, single, how.priority)?, how.durability)));
+            .and_then(|how| Ok((calls::creation(&table, &records, single, how.options)?, how.durability)));
         let this = Rc::clone(&self.instance);
         promise(async move {
             let (command, durability) = command?;
@@ -80,7 +80,7 @@ impl Client {
     #[wasm_bindgen(unchecked_return_type = "Promise<unknown>")]
     pub fn update(&self, table: String, id: &str, changes: &JsValue, options: &WriteOptions) -> Promise {
         let command = options::how(options)
-            .and_then(|how| Ok((calls::change(&table, id, changes, how.priority)?, how.durability)));
+            .and_then(|how| Ok((calls::change(&table, id, changes, how.options)?, how.durability)));
         let this = Rc::clone(&self.instance);
         promise(async move {
             let (command, durability) = command?;
@@ -96,8 +96,8 @@ impl Client {
         let (table, id): (Id, Id) = (table.into(), id.into());
         let this = Rc::clone(&self.instance);
         promise(async move {
-            let How { priority, durability } = how?;
-            this.write(Command::Delete { table, id, priority }, durability).await?;
+            let How { options, durability } = how?;
+            this.write(Command::Delete { table, id, options }, durability).await?;
             Ok(JsValue::UNDEFINED)
         })
     }
@@ -191,13 +191,13 @@ impl Client {
     /// Gives a mutation up.
     #[wasm_bindgen(unchecked_return_type = "Promise<undefined>")]
     pub fn discard(&self, mutation: &str) -> Promise {
-        self.decide(Command::Discard { mutation: mutation.into() })
+        self.decide(Command::Discard { mutation: mutation.into(), cascade: false })
     }
 
     /// Sends a parked mutation again.
     #[wasm_bindgen(unchecked_return_type = "Promise<undefined>")]
     pub fn retry(&self, mutation: &str) -> Promise {
-        self.decide(Command::Retry { mutation: mutation.into() })
+        self.decide(Command::Retry { mutation: mutation.into(), changes: None, unset: Vec::new() })
     }
 
     /// Everything that is stored, as text: equal text, equal state.

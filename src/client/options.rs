@@ -1,8 +1,10 @@
 //! What the facade passes in.
 
-use js_sys::Function;
+use js_sys::{Array, Function};
 use landfall_core::body::Body;
+use landfall_core::decide;
 use landfall_core::error::Error;
+use landfall_core::log::entry::Id;
 use landfall_core::ports::Durability;
 use landfall_core::schema::Priority;
 use landfall_core::table::{Query, QueryError};
@@ -30,6 +32,7 @@ export interface ClientOptions {
 /** How one write is done. */
 export interface ClientWriteOptions {
   readonly priority?: unknown
+  readonly dependsOn?: unknown
   readonly durability?: unknown
 }
 
@@ -71,14 +74,15 @@ extern "C" {
 
     #[wasm_bindgen(method, getter)]
     fn priority(this: &WriteOptions) -> JsValue;
+    #[wasm_bindgen(method, getter, js_name = dependsOn)]
+    fn depends_on(this: &WriteOptions) -> JsValue;
     #[wasm_bindgen(method, getter)]
     fn durability(this: &WriteOptions) -> JsValue;
 }
 
 /// How one write is done, once it is checked.
-#[derive(Clone, Copy)]
 pub(super) struct How {
-    pub(super) priority: Option<Priority>,
+    pub(super) options: decide::WriteOptions,
     pub(super) durability: Durability,
 }
 
@@ -105,7 +109,17 @@ pub(super) fn how(options: &WriteOptions) -> Result<How, Error> {
         Some("strict") => Durability::Strict,
         Some(_) => return refuse("durability", "must be relaxed or strict"),
     };
-    Ok(How { priority, durability })
+    let depends_on = options.depends_on();
+    let depends_on = if depends_on.is_undefined() {
+        Vec::new()
+    } else if Array::is_array(&depends_on) {
+        // What is no text is no mutation's id either: refused where ids are checked.
+        let ids = Array::from(&depends_on);
+        ids.iter().map(|id| Id::from(id.as_string().unwrap_or_default())).collect()
+    } else {
+        return refuse("dependsOn", "must be a list of mutation ids");
+    };
+    Ok(How { options: decide::WriteOptions { priority, depends_on }, durability })
 }
 
 /// A query, or what is wrong with it. `undefined` is as good as left out, but for `equals`: whoever passes that has a

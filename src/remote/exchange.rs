@@ -72,7 +72,15 @@ async fn read(response: &Response) -> Result<String, RemoteError> {
     let headers = response.headers();
     match headers.get(PROTOCOL_HEADER) {
         Some(version) if version == PROTOCOL.to_string() => {}
-        Some(version) => return Err(RemoteError::Foreign(format!("it speaks protocol {version}"))),
+        // It is a sync server, and this release is not for it: an update helps, and nothing else.
+        Some(version) => {
+            return Err(RemoteError::Refused {
+                status,
+                code: "protocol-unsupported".into(),
+                message: format!("the server speaks protocol {version}"),
+                retry_after_ms: None,
+            });
+        }
         None => return Err(RemoteError::Foreign(format!("status {status} without {PROTOCOL_HEADER}"))),
     }
     let text = response.text().await.map_err(|error| lost(&error))?;

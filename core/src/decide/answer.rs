@@ -1,7 +1,10 @@
 //! What becomes of mutations when the server has answered.
 //!
-//! A batch's results are one entry. Only `applied` and `duplicate` take a mutation off the outbox. An answer for a mutation
-//! that is no longer there is late, and says nothing new.
+//! A batch's results are one entry. Only `applied` and `duplicate` take a mutation off the outbox; but what a person gave up
+//! leaves with any definite answer, and the create of a record that was deleted here since leaves together with the deletion
+//! when the server refuses it. An answer for a mutation that is no longer there is late, and says nothing new.
+
+use rustc_hash::FxHashMap;
 
 use std::collections::BTreeSet;
 
@@ -10,7 +13,8 @@ use crate::{
     activity::{ByTable, What},
     body::Body,
     log::entry::{Base, Id, Mapping, Mutation, MutationState, Operation, Refusal, ServerCopy},
-    protocol::{Applied, DeletionRow, EntityRow, Outcome, Theirs},
+    outbox::{Class, attempts_max},
+    protocol::{Applied, DeletionRow, EntityRow, Outcome, Rejection, Theirs},
     state::Meta,
 };
 
@@ -23,9 +27,7 @@ pub(super) fn settle_all<B: Body>(
     let (mut applied, mut conflicts, mut rejected) = (ByTable::new(), ByTable::new(), ByTable::new());
     note::take_epoch(draft, writing.now_ms(), &answer.epoch);
     draft.put_meta(Meta::SERVER_TIME, answer.server_time.to_string());
-    for result in &answer.results {
-        // A result that lacks what it promises acknowledges nothing: the mutation stays, and is asked about again.
-        let Ok((id, outcome)) = result.clone().into_outcome() else { continue };
+    for (id, outcome) in parents_first(draft, answer) {
         let Some(mutation) = draft.mutation(&id).cloned() else { continue };
         if mutation.first_sent_at.is_none() {
             continue;
@@ -49,41 +51,41 @@ pub(super) fn settle_all<B: Body>(
                 tally.applied += 1;
             }
             Outcome::Conflict(theirs) => {
-                let refusal = match &theirs {
-                    Theirs::Record(row) if row.id != *mutation.record_id => Refusal {
-                        code: "natural-key-taken".to_owned(),
-                        message: format!("`{}` in `{}` has the same natural key", row.id, row.table),
-                        field: None,
-                    },
-                    Theirs::Record(row) => Refusal {
-                        code: "version-conflict".to_owned(),
-                        message: format!("somebody else changed it first; it is at version {}", row.version),
-                        field: None,
-                    },
-                    Theirs::Deletion(_) => Refusal {
-                        code: "deleted".to_owned(),
-                        message: "somebody else deleted it first".to_owned(),
-                        field: None,
-                    },
-                };
+                let is_elsewhere = is_elsewhere(&mutation, &theirs);
+                let refusal = conflict(&mutation, &theirs);
                 take_theirs(draft, &mutation, theirs);
-                park(draft, writing, &mutation, MutationState::Conflict, refusal);
+                if mutation.withdrawing || (is_elsewhere && is_deleted_since(draft, &mutation)) {
+                    leave(draft, writing, &mutation);
+                } else {
+                    park(draft, writing, &mutation, MutationState::Conflict, refusal);
+                }
                 note::one_more(&mut conflicts, &mutation.table);
                 tally.conflicts += 1;
             }
             Outcome::Rejected(rejection) => {
-                let refusal =
-                    Refusal { code: rejection.code, message: rejection.message, field: rejection.field };
-                park(draft, writing, &mutation, MutationState::Rejected, refusal);
+                if mutation.withdrawing || is_deleted_since(draft, &mutation) {
+                    leave(draft, writing, &mutation);
+                } else {
+                    let class = Class::of_rejection(&rejection.code);
+                    let Rejection { code, field, message } = rejection;
+                    let refusal = Refusal { code, message, field, class };
+                    park(draft, writing, &mutation, MutationState::Rejected, refusal);
+                }
                 note::one_more(&mut rejected, &mutation.table);
                 tally.rejected += 1;
             }
             Outcome::Deferred { retry_after_ms } => {
-                let mut deferred = (*mutation).clone();
-                deferred.state = MutationState::Pending;
-                deferred.attempts += 1;
-                deferred.next_attempt_at = Some(writing.now_ms() + retry_after_ms);
-                draft.put_mutation(deferred);
+                let reason = Refusal {
+                    code: "deferred".to_owned(),
+                    message: "the server put it off".to_owned(),
+                    field: None,
+                    class: Class::Transient,
+                };
+                // A definite "not now": nothing of it is under way, but what may still be on its way from before.
+                let state =
+                    if mutation.withdrawing { MutationState::Sending } else { MutationState::Pending };
+                let deferred = Mutation { state, ..(*mutation).clone() };
+                wait(draft, writing, &deferred, reason, retry_after_ms, true);
                 tally.deferred += 1;
             }
         }
@@ -103,6 +105,130 @@ pub(super) fn settle_all<B: Body>(
         draft.note(writing.now_ms(), What::Pushed { applied });
     }
     tally
+}
+
+/// What an answer says of each mutation, those first that others in it depend on: so that an id which it gives is known
+/// before what refers to it is settled, in whatever order the results came. A result that lacks what it promises
+/// acknowledges nothing: the mutation stays, and is asked about again.
+fn parents_first<B: Body>(draft: &Draft<'_, B>, answer: &Answer<B>) -> Vec<(String, Outcome<B>)> {
+    let outcomes = answer.results.iter().filter_map(|result| result.clone().into_outcome().ok());
+    let mut unsorted: FxHashMap<String, Outcome<B>> = outcomes.collect();
+    let mut sorted = Vec::with_capacity(unsorted.len());
+    for result in &answer.results {
+        // What has been put off until its dependencies are there, the last one first.
+        let mut open = vec![result.id.clone()];
+        while let Some(id) = open.last() {
+            let dependencies = draft.mutation(id).map(|mutation| mutation.dependencies.clone());
+            let mut missing =
+                dependencies.into_iter().flatten().filter(|needed| unsorted.contains_key(&**needed));
+            // A circle, which there should be none of, is cut where it closes.
+            match missing.find(|needed| !open.iter().any(|open| **open == **needed)) {
+                Some(needed) => open.push(needed.to_string()),
+                None => {
+                    sorted.extend(open.pop().and_then(|id| unsorted.remove_entry(&id)));
+                }
+            }
+        }
+    }
+    sorted
+}
+
+/// Why a mutation conflicts, for people.
+fn conflict<B>(mutation: &Mutation<B>, theirs: &Theirs<B>) -> Refusal {
+    let (code, message) = match theirs {
+        Theirs::Record(row) if row.id != *mutation.record_id => {
+            ("natural-key-taken", format!("`{}` in `{}` has the same natural key", row.id, row.table))
+        }
+        Theirs::Record(row) => {
+            ("version-conflict", format!("somebody else changed it first; it is at version {}", row.version))
+        }
+        Theirs::Deletion(_) => ("deleted", "somebody else deleted it first".to_owned()),
+    };
+    Refusal { code: code.to_owned(), message, field: None, class: Class::Conflict }
+}
+
+/// Whether the record in a create's way is another one: what was to be created does not exist.
+fn is_elsewhere<B>(mutation: &Mutation<B>, theirs: &Theirs<B>) -> bool {
+    match theirs {
+        Theirs::Record(row) => {
+            row.id != *mutation.record_id && row.created_as.as_deref() != Some(&mutation.record_id)
+        }
+        Theirs::Deletion(_) => false,
+    }
+}
+
+/// Whether it creates a record that was deleted here since: refused, there is nothing left to decide.
+fn is_deleted_since<B: Body>(draft: &Draft<'_, B>, mutation: &Mutation<B>) -> bool {
+    let of_record = || draft.mutations_of(&mutation.table, &mutation.record_id).into_iter();
+    mutation.operation == Operation::Create && of_record().any(|other| other.operation == Operation::Delete)
+}
+
+/// A mutation leaves that was not applied and never will be. With a create goes all that was done to its record since.
+fn leave<B: Body>(draft: &mut Draft<'_, B>, writing: &Writing<'_>, mutation: &Mutation<B>) {
+    draft.remove_mutation(&mutation.id);
+    draft.note(writing.now_ms(), What::Withdrawn { of: mutation.subject() });
+    if mutation.operation == Operation::Create {
+        for later in draft.mutations_of(&mutation.table, &mutation.record_id) {
+            draft.remove_mutation(&later.id);
+        }
+    }
+    settle::settle(draft, &mutation.table, &mutation.record_id);
+}
+
+/// What came of a request that held this mutation alone and was refused, or got no answer: see [`super::Command::Fail`].
+pub(super) fn fail<B: Body>(
+    draft: &mut Draft<'_, B>,
+    writing: &Writing<'_>,
+    id: &Id,
+    refusal: &Refusal,
+    wait_ms: u64,
+    spends: bool,
+) {
+    // Answered, discarded or parked meanwhile: the failure is old news.
+    let Some(mutation) = draft.mutation(id).filter(|mutation| !mutation.state.is_parked()).cloned() else {
+        return;
+    };
+    match refusal.class {
+        // Whether the server had applied it before, it has not said: that is asked again until it does.
+        _ if mutation.withdrawing => wait(draft, writing, &mutation, refusal.clone(), wait_ms, false),
+        Class::Transient => wait(draft, writing, &mutation, refusal.clone(), wait_ms, spends),
+        Class::Conflict => park(draft, writing, &mutation, MutationState::Conflict, refusal.clone()),
+        Class::Validation | Class::Critical => {
+            park(draft, writing, &mutation, MutationState::Rejected, refusal.clone());
+        }
+    }
+}
+
+/// Lets a mutation wait for its next attempt, and parks it when it has had as many as its priority allows. What may have
+/// been sent goes again under its id, whatever comes between.
+fn wait<B: Body>(
+    draft: &mut Draft<'_, B>,
+    writing: &Writing<'_>,
+    mutation: &Mutation<B>,
+    reason: Refusal,
+    wait_ms: u64,
+    spends: bool,
+) {
+    if spends && !mutation.withdrawing && mutation.attempts + 1 >= attempts_max(mutation.priority) {
+        let refusal = Refusal {
+            code: Refusal::ATTEMPTS_SPENT.to_owned(),
+            message: format!(
+                "tried {} times; the last time: {}: {}",
+                mutation.attempts + 1,
+                reason.code,
+                reason.message
+            ),
+            ..reason
+        };
+        return park(draft, writing, mutation, MutationState::Rejected, refusal);
+    }
+    draft.put_mutation(Mutation {
+        attempts: mutation.attempts + u32::from(spends),
+        last_attempt_at: Some(writing.now_ms()),
+        next_attempt_at: Some(writing.now_ms().saturating_add(wait_ms)),
+        error: Some(reason),
+        ..mutation.clone()
+    });
 }
 
 fn apply<B: Body>(

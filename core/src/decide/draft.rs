@@ -28,6 +28,8 @@ pub struct Draft<'s, B: Body> {
     /// Mutations put by this draft, by the record that they belong to now.
     mutations_of: FxHashMap<Key, BTreeSet<u64>>,
     by_sequence: FxHashMap<u64, Id>,
+    /// Who among the mutations put by this draft named an id as a dependency.
+    dependents: FxHashMap<Id, BTreeSet<Id>>,
     mappings: FxHashMap<Id, Id>,
     meta: FxHashMap<Id, usize>,
     next_sequence: u64,
@@ -50,6 +52,7 @@ impl<'s, B: Body> Draft<'s, B> {
             mutations: FxHashMap::default(),
             mutations_of: FxHashMap::default(),
             by_sequence: FxHashMap::default(),
+            dependents: FxHashMap::default(),
             mappings: FxHashMap::default(),
             meta: FxHashMap::default(),
             next_sequence: state.outbox.next_sequence(),
@@ -156,18 +159,17 @@ impl<'s, B: Body> Draft<'s, B> {
     #[must_use]
     pub fn dependents(&self, id: &Id) -> Vec<Rc<Mutation<B>>> {
         let untouched = self.state.outbox.dependents(id).filter(|m| !self.mutations.contains_key(&m.id));
-        let drafted = self.mutations.keys().filter_map(|key| self.mutation(key));
+        let drafted = self.dependents.get(id).into_iter().flatten().filter_map(|key| self.mutation(key));
         let mut found: Vec<_> =
             untouched.chain(drafted.filter(|m| m.dependencies.contains(id))).cloned().collect();
         found.sort_by_key(|mutation| mutation.sequence);
         found
     }
 
-    /// All mutations of a table's records, in no order.
-    pub fn mutations_in<'a>(&'a self, table: &'a Id) -> impl Iterator<Item = &'a Rc<Mutation<B>>> {
+    /// All mutations, in no order.
+    pub fn all_mutations(&self) -> impl Iterator<Item = &Rc<Mutation<B>>> {
         let untouched = self.state.outbox.iter().filter(|m| !self.mutations.contains_key(&m.id));
-        let drafted = self.mutations.keys().filter_map(|id| self.mutation(id));
-        untouched.chain(drafted).filter(move |mutation| mutation.table == *table)
+        untouched.chain(self.mutations.keys().filter_map(|id| self.mutation(id)))
     }
 
     /// The live records of `child` whose foreign key `field` is `id`.
@@ -321,6 +323,9 @@ impl<'s, B: Body> Draft<'s, B> {
                     let key = (mutation.table.clone(), mutation.record_id.clone());
                     self.mutations_of.entry(key).or_default().insert(mutation.sequence);
                     self.by_sequence.insert(mutation.sequence, id.clone());
+                    for dependency in &mutation.dependencies {
+                        self.dependents.entry(dependency.clone()).or_default().insert(id.clone());
+                    }
                     self.next_sequence = self.next_sequence.max(mutation.sequence + 1);
                 }
             }

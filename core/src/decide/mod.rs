@@ -1,12 +1,14 @@
 //! Decisions: a state and a command in, the changes of one entry out.
 //!
 //! A command that cannot be done is answered with its error and leaves no change. The order of a mutation's life through
-//! these files: [`write`] makes it, [`send`] freezes it before a request carries it, [`answer`] settles it by what the
+//! these files: [`write`] and [`delete`] make it, [`send`] freezes it before a request carries it, [`answer`] settles it by what the
 //! server said, [`pull`] brings what the server has besides, and [`park`] is what a person decides about it. [`settle`]
 //! says what the record is after each of these.
 
 mod answer;
 pub mod check;
+mod cycle;
+mod delete;
 pub mod draft;
 pub mod mint;
 mod note;
@@ -24,7 +26,7 @@ use crate::{
     activity::What,
     body::Body,
     error::Error,
-    log::entry::{Id, Mutation, MutationState, Operation},
+    log::entry::{Id, Mutation, MutationState, Operation, Refusal},
     protocol::{OperationResult, Page},
     schema::Priority,
 };
@@ -37,19 +39,24 @@ pub enum Command<B> {
         table: Id,
         records: Vec<B>,
         is_list: bool,
-        priority: Option<Priority>,
+        options: WriteOptions,
     },
     Update {
         table: Id,
         id: Id,
         changes: B,
         unset: Vec<String>,
-        priority: Option<Priority>,
+        options: WriteOptions,
     },
     Delete {
         table: Id,
         id: Id,
-        priority: Option<Priority>,
+        options: WriteOptions,
+    },
+    /// Lets a queued mutation that was never sent wait for others.
+    Depend {
+        mutation: Id,
+        on: Vec<Id>,
     },
     /// Marks mutations as possibly sent, before any request carries them.
     Send {
@@ -75,13 +82,25 @@ pub enum Command<B> {
         set: Id,
         code: String,
     },
-    /// Gives up a mutation: its record falls back to its base and what else is pending.
+    /// Notes what came of a request that held this mutation alone: one that is refused for good is parked, one that
+    /// may go later waits for `wait_ms`. `spends`: others got through meanwhile, so the fault is its own.
+    Fail {
+        mutation: Id,
+        refusal: Refusal,
+        wait_ms: u64,
+        spends: bool,
+    },
+    /// Gives up a mutation: its record falls back to its base and what else is pending. `cascade`: what builds on it
+    /// goes too.
     Discard {
         mutation: Id,
+        cascade: bool,
     },
-    /// Sends a parked mutation again as a new one, on the newest version known.
+    /// Sends a parked mutation again as a new one, on the newest version known; with other fields, if there are any.
     Retry {
         mutation: Id,
+        changes: Option<B>,
+        unset: Vec<String>,
     },
     /// Notes how passes go: what is told already is not told again.
     Note {
@@ -98,16 +117,28 @@ impl<B> Command<B> {
             Self::Send { .. }
             | Self::Answer { .. }
             | Self::EndFullPull { .. }
+            | Self::Fail { .. }
             | Self::Discard { .. }
             | Self::Retry { .. } => true,
             Self::Create { .. }
             | Self::Update { .. }
             | Self::Delete { .. }
+            | Self::Depend { .. }
             | Self::Pull { .. }
             | Self::ForgetCursor { .. }
             | Self::Note { .. } => false,
         }
     }
+}
+
+/// How one write is done.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct WriteOptions {
+    /// Instead of what the schema says.
+    pub priority: Option<Priority>,
+    /// Mutations that the server has to apply before this one, by the ids that the outbox's list and a record's
+    /// `_syncId` give. One that has left the outbox needs no wait.
+    pub depends_on: Vec<Id>,
 }
 
 /// What the server said to an upload.
@@ -130,6 +161,13 @@ pub enum Done {
     Answered(Tally),
     /// How many rows of a page were news.
     Pulled(usize),
+    /// A parked mutation goes again, under this id.
+    Queued(Id),
+    /// What left the outbox, and what the server is asked to forget because it may have been sent.
+    Discarded {
+        discarded: Vec<Id>,
+        withdrawing: Vec<Id>,
+    },
     Nothing,
 }
 
@@ -207,6 +245,7 @@ impl Writing<'_> {
             dependencies: Vec::new(),
             principal: self.writer.principal.clone(),
             schema_version: self.writer.schema_version,
+            withdrawing: false,
         }
     }
 }
@@ -233,20 +272,24 @@ fn decide_on<B: Body>(
     writing: &mut Writing<'_>,
 ) -> Result<Done, Error> {
     match command {
-        Command::Create { table, records, is_list, priority } => {
+        Command::Create { table, records, is_list, options } => {
+            let options = write::checked(draft, options)?;
             let create = |(at, data)| {
-                let created = write::create(draft, writing, table, data, *priority);
+                let created = write::create(draft, writing, table, data, &options);
                 created.map_err(|error| if *is_list { error.at_record(at) } else { error })
             };
             records.iter().enumerate().map(create).collect::<Result<_, _>>().map(Done::Written)
         }
-        Command::Update { table, id, changes, unset, priority } => {
-            write::update(draft, writing, table, id, changes, unset, *priority)
+        Command::Update { table, id, changes, unset, options } => {
+            let options = write::checked(draft, options)?;
+            write::update(draft, writing, table, id, changes, unset, &options)
                 .map(|id| Done::Written(vec![id]))
         }
-        Command::Delete { table, id, priority } => {
-            write::delete(draft, writing, table, id, *priority).map(|()| Done::Nothing)
+        Command::Delete { table, id, options } => {
+            let options = write::checked(draft, options)?;
+            delete::delete(draft, writing, table, id, &options).map(|()| Done::Nothing)
         }
+        Command::Depend { mutation, on } => park::depend(draft, mutation, on).map(|()| Done::Nothing),
         Command::Send { mutations } => Ok(Done::Marked(send::mark(draft, writing, mutations))),
         Command::Answer { answer } => Ok(Done::Answered(answer::settle_all(draft, writing, answer))),
         Command::Pull { set, page, forced } => {
@@ -261,8 +304,14 @@ fn decide_on<B: Body>(
             draft.note(writing.now_ms(), What::FullPullBegan { set: set.clone(), code: code.clone() });
             Ok(Done::Nothing)
         }
-        Command::Discard { mutation } => park::discard(draft, writing, mutation).map(|()| Done::Nothing),
-        Command::Retry { mutation } => park::retry(draft, writing, mutation).map(|()| Done::Nothing),
+        Command::Fail { mutation, refusal, wait_ms, spends } => {
+            answer::fail(draft, writing, mutation, refusal, *wait_ms, *spends);
+            Ok(Done::Nothing)
+        }
+        Command::Discard { mutation, cascade } => park::discard(draft, writing, mutation, *cascade),
+        Command::Retry { mutation, changes, unset } => {
+            park::retry(draft, writing, mutation, changes.as_ref(), unset)
+        }
         Command::Note { what } => {
             note::how_it_goes(draft, writing.now_ms(), what);
             Ok(Done::Nothing)

@@ -1,8 +1,13 @@
-//! What a person decides about a mutation.
+//! What a person decides about a mutation: give it up, send it again, or let it wait for others.
 
-use std::rc::Rc;
+use std::{collections::BTreeMap, rc::Rc};
 
-use super::{Writing, draft::Draft, settle};
+use super::{
+    Done, Writing, check, cycle,
+    draft::Draft,
+    settle,
+    write::{add, creates_of, parents, waited_for},
+};
 use crate::{
     activity::What,
     body::Body,
@@ -14,43 +19,110 @@ fn find<B: Body>(draft: &Draft<'_, B>, id: &Id) -> Result<Rc<Mutation<B>>, Error
     draft.mutation(id).cloned().ok_or_else(|| Error::MutationNotFound { id: id.to_string() })
 }
 
-/// Gives a mutation up. The record falls back to its base and what else is pending, exactly.
+/// Gives a mutation up. The record falls back to its base and what else is pending, exactly; where the server may have
+/// applied it, it is asked to forget it. Who discards a create discards what was done to the record afterwards; other
+/// changes that build on it refuse, unless `cascade` says that they go too.
 pub(super) fn discard<B: Body>(
     draft: &mut Draft<'_, B>,
     writing: &Writing<'_>,
     id: &Id,
-) -> Result<(), Error> {
+    cascade: bool,
+) -> Result<Done, Error> {
     let mutation = find(draft, id)?;
-    let may_be_applied = !mutation.state.is_parked() && mutation.first_sent_at.is_some();
-    if may_be_applied {
-        return Err(Error::MutationInFlight { id: id.to_string() });
+    let (doomed, asked) = with_dependents(draft, mutation);
+    if !cascade && !asked.is_empty() {
+        let dependents = asked.iter().map(|id| cycle::named(draft, id)).collect();
+        return Err(Error::MutationInUse { id: id.to_string(), dependents });
     }
-    let of_record = draft.mutations_of(&mutation.table, &mutation.record_id);
-    let later = of_record.iter().filter(|other| other.sequence > mutation.sequence);
-    let mut building = draft.dependents(id).len();
-    if mutation.operation == Operation::Create {
-        building += later.count();
+    let (mut discarded, mut withdrawing) = (Vec::new(), Vec::new());
+    for mutation in doomed.values() {
+        if mutation.may_be_applied() {
+            withdraw(draft, mutation);
+            withdrawing.push(mutation.id.clone());
+        } else if mutation.operation == Operation::Delete && is_in_doubt(draft, mutation) {
+            // Should the create turn out to be applied, the record is not to come back.
+        } else {
+            draft.remove_mutation(&mutation.id);
+            draft.note(writing.now_ms(), What::Discarded { of: mutation.subject() });
+            discarded.push(mutation.id.clone());
+        }
     }
-    if building > 0 {
-        return Err(Error::MutationInUse { id: id.to_string(), dependents: building });
+    for mutation in doomed.values() {
+        settle::settle(draft, &mutation.table, &mutation.record_id);
     }
-    draft.remove_mutation(id);
-    settle::settle(draft, &mutation.table, &mutation.record_id);
-    draft.note(writing.now_ms(), What::Discarded { of: mutation.subject() });
-    Ok(())
+    Ok(Done::Discarded { discarded, withdrawing })
 }
 
-/// Sends a parked mutation again: as a new one, since its id has had its answer, on the newest version known.
+/// A mutation and all that goes with it, in the order of writing; and of these the ones that are asked about.
+fn with_dependents<B: Body>(
+    draft: &Draft<'_, B>,
+    mutation: Rc<Mutation<B>>,
+) -> (BTreeMap<u64, Rc<Mutation<B>>>, Vec<Id>) {
+    let first = mutation.clone();
+    let (mut doomed, mut asked) = (BTreeMap::new(), Vec::new());
+    let mut reach = vec![mutation];
+    while let Some(mutation) = reach.pop() {
+        let is_its_own = first.operation == Operation::Create
+            && (&mutation.table, &mutation.record_id) == (&first.table, &first.record_id);
+        if mutation.id != first.id && !is_its_own {
+            asked.push(mutation.id.clone());
+        }
+        let mut next = draft.dependents(&mutation.id);
+        if mutation.operation == Operation::Create {
+            let of_record = draft.mutations_of(&mutation.table, &mutation.record_id);
+            next.extend(of_record.into_iter().filter(|later| later.sequence > mutation.sequence));
+        }
+        doomed.insert(mutation.sequence, mutation);
+        reach.extend(next.into_iter().filter(|next| !doomed.contains_key(&next.sequence)));
+        reach.dedup_by_key(|next| next.sequence);
+    }
+    asked.sort();
+    asked.dedup();
+    (doomed, asked)
+}
+
+/// Whether the record's create is being withdrawn: the server may have it.
+fn is_in_doubt<B: Body>(draft: &Draft<'_, B>, mutation: &Mutation<B>) -> bool {
+    draft.mutations_of(&mutation.table, &mutation.record_id).iter().any(|other| other.withdrawing)
+}
+
+/// It goes out once more, to be forgotten. Nothing else of it changes: the server may be applying it at this moment.
+fn withdraw<B: Body>(draft: &mut Draft<'_, B>, mutation: &Mutation<B>) {
+    draft.put_mutation(Mutation {
+        withdrawing: true,
+        state: MutationState::Sending,
+        next_attempt_at: None,
+        error: None,
+        ..mutation.clone()
+    });
+}
+
+/// Sends a parked mutation again, with other fields if there are `changes`: as a new one, since its id has had its
+/// answer, on the newest version known. One that got no definite answer goes again as it is, under its id.
 pub(super) fn retry<B: Body>(
     draft: &mut Draft<'_, B>,
     writing: &mut Writing<'_>,
     id: &Id,
-) -> Result<(), Error> {
+    changes: Option<&B>,
+    unset: &[String],
+) -> Result<Done, Error> {
     let parked = find(draft, id)?;
     if !parked.state.is_parked() {
         return Err(Error::MutationNotParked { id: id.to_string() });
     }
+    let is_edited = changes.is_some() || !unset.is_empty();
     let (table, record_id) = (&parked.table, &parked.record_id);
+    if parked.may_be_applied() {
+        if is_edited {
+            return Err(Error::MutationInFlight { id: id.to_string() });
+        }
+        let again = Mutation { state: MutationState::Sending, attempts: 0, error: None, ..(*parked).clone() };
+        draft.put_mutation(again);
+        settle::settle(draft, table, record_id);
+        let retried = What::Retried { of: parked.subject(), successor: id.clone() };
+        draft.note(writing.now_ms(), retried);
+        return Ok(Done::Queued(id.clone()));
+    }
     // The person has seen theirs: from here on it is what the change builds on.
     let base = draft.base(table, record_id).cloned();
     if let Some(theirs) = base.and_then(|base| base.theirs) {
@@ -58,7 +130,7 @@ pub(super) fn retry<B: Body>(
     }
     let base = draft.base(table, record_id).and_then(|base| base.base.as_ref());
     let base_version = base.map(|copy| copy.version);
-    let fresh = Mutation {
+    let mut fresh = Mutation {
         unset: parked.unset.clone(),
         base_version,
         dependencies: parked.dependencies.clone(),
@@ -67,20 +139,88 @@ pub(super) fn retry<B: Body>(
         state: MutationState::Pending,
         ..writing.mutation(draft, table, record_id, parked.operation, parked.data.clone(), parked.priority)
     };
+    if is_edited {
+        edit(draft, &mut fresh, &changes.cloned().unwrap_or_else(B::empty), unset)?;
+    }
+    let fresh_id = fresh.id.clone();
     let dependents = draft.dependents(id);
     draft.remove_mutation(id);
     for dependent in dependents {
         let mut renamed = (*dependent).clone();
         for dependency in &mut renamed.dependencies {
             if dependency == id {
-                *dependency = fresh.id.clone();
+                *dependency = fresh_id.clone();
             }
         }
         draft.put_mutation(renamed);
     }
-    let retried = What::Retried { of: parked.subject(), successor: fresh.id.clone() };
+    let retried = What::Retried { of: parked.subject(), successor: fresh_id.clone() };
     draft.put_mutation(fresh);
+    if is_edited {
+        cycle::refuse(draft, &fresh_id)?;
+    }
     settle::settle(draft, table, record_id);
     draft.note(writing.now_ms(), retried);
+    Ok(Done::Queued(fresh_id))
+}
+
+/// Puts other fields into a mutation, checked as a write is. Its foreign keys get their dependencies anew; what the app
+/// made it wait for stays.
+fn edit<B: Body>(
+    draft: &Draft<'_, B>,
+    mutation: &mut Mutation<B>,
+    changes: &B,
+    unset: &[String],
+) -> Result<(), Error> {
+    let table = mutation.table.clone();
+    let definition = check::table(draft.schema(), &table)?;
+    let fields: Vec<&str> = check::part(definition, changes, unset)?;
+    let changes = draft.resolved(&table, changes.clone());
+    let data = mutation.data.patched(&changes, unset);
+    match mutation.operation {
+        Operation::Create => {
+            check::whole(definition, &data)?;
+        }
+        Operation::Update => {
+            mutation.unset.retain(|field| !fields.contains(&field.as_str()));
+            let added = unset.iter().filter(|field| !mutation.unset.contains(field)).cloned();
+            let added: Vec<String> = added.collect();
+            mutation.unset.extend(added);
+        }
+        Operation::Delete => {
+            return Err(Error::InvalidValue {
+                path: "changes".to_owned(),
+                problem: "is given, and a deletion has no fields to change".to_owned(),
+            });
+        }
+    }
+    let parents_before: Vec<Id> = definition
+        .references
+        .iter()
+        .filter_map(|(field, reference)| {
+            let parent = mutation.data.text(field)?;
+            Some(creates_of(draft, &reference.table.as_str().into(), &parent))
+        })
+        .flatten()
+        .collect();
+    mutation.dependencies.retain(|id| draft.mutation(id).is_some() && !parents_before.contains(id));
+    add(&mut mutation.dependencies, &parents(draft, &table, &data)?);
+    mutation.data = data;
+    Ok(())
+}
+
+/// Lets a mutation that was never sent wait for others.
+pub(super) fn depend<B: Body>(draft: &mut Draft<'_, B>, id: &Id, on: &[Id]) -> Result<(), Error> {
+    let mutation = find(draft, id)?;
+    if !mutation.is_open() {
+        return Err(Error::MutationInFlight { id: id.to_string() });
+    }
+    let on = waited_for(draft, on, "on")?;
+    let mut waiting = (*mutation).clone();
+    add(&mut waiting.dependencies, &on);
+    if waiting.dependencies.len() > mutation.dependencies.len() {
+        draft.put_mutation(waiting);
+        cycle::refuse(draft, id)?;
+    }
     Ok(())
 }

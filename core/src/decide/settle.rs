@@ -2,7 +2,8 @@
 //!
 //! A record is the newest server copy with its outstanding mutations on top, in the order of writing. Every decision that
 //! takes a mutation away, or brings a server copy, ends here; so discarding a change leaves exactly the base and the
-//! rest (promise 10), and a pull keeps what is pending.
+//! rest (promise 10), and a pull keeps what is pending. What a person gave up is shown no more from that moment on, also
+//! while the server is still asked to forget it.
 
 use super::draft::Draft;
 use crate::{
@@ -56,7 +57,7 @@ pub(super) fn settle<B: Body>(draft: &mut Draft<'_, B>, table: &Id, id: &Id) {
     let delivered = server.is_some();
     let mut data = server.as_ref().map(|copy| copy.data.clone());
     let mut deleted = server.as_ref().is_some_and(|copy| copy.deleted);
-    for mutation in &mutations {
+    for mutation in mutations.iter().filter(|mutation| !mutation.withdrawing) {
         match mutation.operation {
             // Where the server has the record already, its copy is what the create made, or newer.
             Operation::Create => data = data.or_else(|| Some(mutation.data.clone())),
@@ -66,6 +67,8 @@ pub(super) fn settle<B: Body>(draft: &mut Draft<'_, B>, table: &Id, id: &Id) {
             Operation::Delete => deleted = true,
         }
     }
+    // Only its create is left of it, and that was given up: hidden, until the server says whether it forgot it.
+    deleted |= data.is_none();
     let last = mutations.last();
     let row = Record {
         // What is deleted holds no data, so no foreign key in it is left behind when ids are exchanged; should the deletion

@@ -1,14 +1,31 @@
-//! What the app writes: create, update, delete.
+//! What the app writes: create and update. [`super::delete`] takes records away.
 
-use std::{collections::BTreeSet, rc::Rc};
-
-use super::{Writing, check, draft::Draft, settle};
+use super::{WriteOptions, Writing, check, draft::Draft, settle};
 use crate::{
     body::Body,
     error::Error,
+    ids::is_uuid,
     log::entry::{Base, Id, Mutation, MutationState, Operation, Record, ServerCopy},
-    schema::{Ids, OnDelete, Priority},
+    schema::{Ids, Table},
 };
+
+/// The options with the dependencies that still have to be waited for. One that has left the outbox needs no wait.
+pub(super) fn checked<B: Body>(draft: &Draft<'_, B>, options: &WriteOptions) -> Result<WriteOptions, Error> {
+    let depends_on = waited_for(draft, &options.depends_on, "options.dependsOn")?;
+    Ok(WriteOptions { depends_on, ..*options })
+}
+
+/// Those of these mutations that are in the outbox. `path` says in an error where the list was given.
+pub(super) fn waited_for<B: Body>(draft: &Draft<'_, B>, ids: &[Id], path: &str) -> Result<Vec<Id>, Error> {
+    if let Some(at) = ids.iter().position(|id| !is_uuid(id)) {
+        return Err(Error::InvalidValue {
+            path: format!("{path}[{at}]"),
+            problem: "is not a mutation's id, as the outbox's list and a record's `_syncId` give it"
+                .to_owned(),
+        });
+    }
+    Ok(ids.iter().filter(|id| draft.mutation(id).is_some()).cloned().collect())
+}
 
 /// Creates a record; its id.
 pub(super) fn create<B: Body>(
@@ -16,17 +33,18 @@ pub(super) fn create<B: Body>(
     writing: &mut Writing<'_>,
     table: &Id,
     data: &B,
-    priority: Option<Priority>,
+    options: &WriteOptions,
 ) -> Result<Id, Error> {
     let definition = check::table(draft.schema(), table)?;
     let fields = check::whole(definition, data)?;
     let data = draft.resolved(table, data.clone());
-    let dependencies = parents(draft, table, &data)?;
+    let mut dependencies = parents(draft, table, &data)?;
+    add(&mut dependencies, &options.depends_on);
     let id: Id = match definition.ids {
         Ids::Temporary => writing.temporary_id(table),
         Ids::Uuid => writing.record_uuid(),
     };
-    let priority = priority.unwrap_or_else(|| definition.priority.of(fields));
+    let priority = options.priority.unwrap_or_else(|| definition.priority.of(fields));
     let mutation = writing.mutation(draft, table, &id, Operation::Create, data, priority);
     draft.put_record(table, &id, Some(Record::born_of(&mutation)));
     draft.put_mutation(Mutation { dependencies, ..mutation });
@@ -41,7 +59,7 @@ pub(super) fn update<B: Body>(
     id: &Id,
     changes: &B,
     unset: &[String],
-    priority: Option<Priority>,
+    options: &WriteOptions,
 ) -> Result<Id, Error> {
     let definition = check::table(draft.schema(), table)?;
     let id = draft.resolve(id);
@@ -51,16 +69,18 @@ pub(super) fn update<B: Body>(
     if fields.is_empty() && unset.is_empty() {
         return Ok(id);
     }
-    let dependencies = parents(draft, table, &changes)?;
-    let named = fields.iter().copied().chain(unset.iter().map(String::as_str));
-    let priority = priority.unwrap_or_else(|| definition.priority.of(named.clone()));
-    let moves = named.clone().any(|field| definition.references.contains_key(field));
+    let mut dependencies = parents(draft, table, &changes)?;
+    add(&mut dependencies, &options.depends_on);
+    let named: Vec<&str> = fields.iter().copied().chain(unset.iter().map(String::as_str)).collect();
+    let priority = options.priority.unwrap_or_else(|| definition.priority.of(named.iter().copied()));
+    // What has to come after something else would come before it, were it folded into an earlier change.
+    let has_its_place =
+        !options.depends_on.is_empty() || named.iter().any(|field| is_placed(definition, field));
 
     let outstanding = draft.mutations_of(table, &id);
     let mutation = match outstanding.last() {
-        // Two changes of one record, neither ever sent, are one. One that moves the record to another parent stays
-        // its own: folded backwards it would come before that parent.
-        Some(last) if is_open(last) && last.operation != Operation::Delete && !moves => {
+        // Two changes of one record, neither ever sent, are one.
+        Some(last) if last.is_open() && last.operation != Operation::Delete && !has_its_place => {
             let mut merged = (**last).clone();
             merged.data = last.data.patched(&changes, unset);
             if last.operation == Operation::Update {
@@ -93,101 +113,14 @@ pub(super) fn update<B: Body>(
     Ok(id)
 }
 
-/// Deletes a record and, where the schema says so, its children first.
-pub(super) fn delete<B: Body>(
-    draft: &mut Draft<'_, B>,
-    writing: &mut Writing<'_>,
-    table: &Id,
-    id: &Id,
-    priority: Option<Priority>,
-) -> Result<(), Error> {
-    let definition = check::table(draft.schema(), table)?;
-    let id = draft.resolve(id);
-    let Some(record) = draft.live(table, &id).cloned() else { return Err(not_found(table, &id)) };
-    let dependencies = delete_children(draft, writing, table, &id, priority)?;
-
-    let outstanding = draft.mutations_of(table, &id);
-    let never_sent = outstanding.iter().all(|mutation| is_open(mutation));
-    let created_here = outstanding.first().is_some_and(|first| first.operation == Operation::Create);
-    let needed = outstanding.iter().any(|mutation| !draft.dependents(&mutation.id).is_empty());
-    if created_here && never_sent && !needed {
-        // The server has never heard of it: there is nothing to tell.
-        for mutation in outstanding {
-            draft.remove_mutation(&mutation.id);
-        }
-        draft.put_record(table, &id, None);
-        return Ok(());
-    }
-    remember_base(draft, table, &id, &record, outstanding.is_empty());
-    let mut base_version = record.version;
-    for mutation in outstanding.iter().rev().take_while(|m| is_open(m) && m.operation == Operation::Update) {
-        if draft.dependents(&mutation.id).is_empty() {
-            base_version = mutation.base_version;
-            draft.remove_mutation(&mutation.id);
-        }
-    }
-    let priority = priority.unwrap_or(definition.priority.default);
-    let mutation = Mutation {
-        base_version,
-        dependencies,
-        ..writing.mutation(draft, table, &id, Operation::Delete, B::empty(), priority)
-    };
-    draft.put_mutation(mutation);
-    settle::settle(draft, table, &id);
-    Ok(())
-}
-
-/// Deletes what refers to a record, or refuses; the mutations that delete it, which must come first.
-fn delete_children<B: Body>(
-    draft: &mut Draft<'_, B>,
-    writing: &mut Writing<'_>,
-    table: &Id,
-    id: &Id,
-    priority: Option<Priority>,
-) -> Result<Vec<Id>, Error> {
-    let mut before = Vec::new();
-    for (child, field, on_delete) in draft.schema().children_of(table) {
-        let child: Id = child.into();
-        for child_id in draft.children(&child, field, id) {
-            if child == *table && child_id == *id {
-                continue;
-            }
-            if on_delete == OnDelete::Refuse {
-                return Err(Error::ReferenceInUse {
-                    id: id.to_string(),
-                    child: child.to_string(),
-                    child_id: child_id.to_string(),
-                    field: field.to_owned(),
-                });
-            }
-            // A child that an earlier branch of the cascade took is gone already.
-            if draft.live(&child, &child_id).is_some() {
-                delete(draft, writing, &child, &child_id, priority)?;
-            }
-        }
-        before.extend(departures(draft, &child, field, id));
-    }
-    Ok(before)
-}
-
-/// The mutations by which records that the server still has under `id` leave it: their deletion, or their move to
-/// another parent, written now or earlier. The server must hear of these before it hears that the parent is gone.
-fn departures<B: Body>(draft: &Draft<'_, B>, child: &Id, field: &str, id: &Id) -> Vec<Id> {
-    let refers = |data: &B| data.text(field).as_ref() == Some(id);
-    let leaving: BTreeSet<&Id> = draft
-        .mutations_in(child)
-        .filter(|mutation| {
-            let base = draft.base(child, &mutation.record_id).and_then(|base| base.newest());
-            refers(&mutation.data) || base.is_some_and(|copy| refers(&copy.data))
-        })
-        .map(|mutation| &mutation.record_id)
-        .collect();
-    let last = leaving.into_iter().filter_map(|record_id| draft.mutations_of(child, record_id).pop());
-    last.map(|mutation| mutation.id.clone()).collect()
+/// Whether a change of this field has its place among the changes of other records: a foreign key must come after its
+/// parent's create, and a part of a natural key after the change by which another record gave the value up.
+pub(super) fn is_placed(table: &Table, field: &str) -> bool {
+    table.references.contains_key(field) || table.unique.iter().flatten().any(|part| part == field)
 }
 
 /// Checks that every parent is there; the mutations that create those that the server does not know yet.
-fn parents<B: Body>(draft: &Draft<'_, B>, table: &Id, data: &B) -> Result<Vec<Id>, Error> {
+pub(super) fn parents<B: Body>(draft: &Draft<'_, B>, table: &Id, data: &B) -> Result<Vec<Id>, Error> {
     let definition = check::table(draft.schema(), table)?;
     let mut dependencies = Vec::new();
     for (field, reference) in &definition.references {
@@ -200,23 +133,37 @@ fn parents<B: Body>(draft: &Draft<'_, B>, table: &Id, data: &B) -> Result<Vec<Id
                 id: parent_id.to_string(),
             });
         };
-        if record.version.is_some() {
-            continue;
+        if record.version.is_none() {
+            add(&mut dependencies, &creates_of(draft, &parent, &parent_id));
         }
-        let creates = draft.mutations_of(&parent, &parent_id);
-        dependencies
-            .extend(creates.iter().filter(|m| m.operation == Operation::Create).map(|m| m.id.clone()));
     }
     Ok(dependencies)
 }
 
-/// Whether it may still change: no request can have carried it, and nobody needs to decide about it.
-fn is_open<B>(mutation: &Rc<Mutation<B>>) -> bool {
-    mutation.state == MutationState::Pending && mutation.first_sent_at.is_none()
+/// The mutations that create a record: one, or none if the server has it.
+pub(super) fn creates_of<B: Body>(draft: &Draft<'_, B>, table: &Id, id: &Id) -> Vec<Id> {
+    let mutations = draft.mutations_of(table, id);
+    let creates = mutations.iter().filter(|mutation| mutation.operation == Operation::Create);
+    creates.map(|mutation| mutation.id.clone()).collect()
+}
+
+/// Adds what is not there yet.
+pub(super) fn add(dependencies: &mut Vec<Id>, more: &[Id]) {
+    for id in more {
+        if !dependencies.contains(id) {
+            dependencies.push(id.clone());
+        }
+    }
 }
 
 /// Keeps the server's copy aside when a record that was as the server has it is changed for the first time.
-fn remember_base<B: Body>(draft: &mut Draft<'_, B>, table: &Id, id: &Id, record: &Record<B>, first: bool) {
+pub(super) fn remember_base<B: Body>(
+    draft: &mut Draft<'_, B>,
+    table: &Id,
+    id: &Id,
+    record: &Record<B>,
+    first: bool,
+) {
     if let (true, Some(version)) = (first, record.version) {
         let base = ServerCopy {
             data: record.data.clone(),
@@ -228,6 +175,6 @@ fn remember_base<B: Body>(draft: &mut Draft<'_, B>, table: &Id, id: &Id, record:
     }
 }
 
-fn not_found(table: &Id, id: &Id) -> Error {
+pub(super) fn not_found(table: &Id, id: &Id) -> Error {
     Error::RecordNotFound { table: table.to_string(), id: id.to_string() }
 }

@@ -1,5 +1,7 @@
 //! From a command to a valid entry.
 
+use std::collections::HashSet;
+
 use futures_channel::oneshot;
 use futures_util::future::{Either, select};
 
@@ -98,14 +100,44 @@ impl<P: Ports> Engine<P> {
                 tables.extend(rows.map(|table| Id::from(table.as_str())));
             }
             Command::EndFullPull { tables: all, .. } => tables.extend(all.iter().cloned()),
-            Command::Send { .. } | Command::ForgetCursor { .. } | Command::Note { .. } => {}
-            Command::Discard { mutation } | Command::Retry { mutation } => {
+            Command::Send { .. }
+            | Command::Depend { .. }
+            | Command::ForgetCursor { .. }
+            | Command::Note { .. } => {}
+            Command::Fail { mutation, .. } => {
                 tables.extend(self.tables_of(std::slice::from_ref(mutation)));
+            }
+            Command::Discard { mutation, .. } => tables.extend(self.tables_of(&self.building_on(mutation))),
+            // With the parents that it may refer to.
+            Command::Retry { mutation, .. } => {
+                tables.extend(self.tables_of(std::slice::from_ref(mutation)));
+                let definitions: Vec<_> =
+                    tables.iter().filter_map(|table| self.schema.table(table)).collect();
+                let parents = definitions.iter().flat_map(|definition| definition.references.values());
+                tables.extend(parents.map(|parent| Id::from(parent.table.as_str())).collect::<Vec<_>>());
             }
         }
         tables.sort();
         tables.dedup();
         Ok(tables)
+    }
+
+    /// A mutation and all that may have to go with it.
+    fn building_on(&self, mutation: &Id) -> Vec<Id> {
+        let state = self.state();
+        let mut found = vec![mutation.clone()];
+        let mut seen: HashSet<Id> = found.iter().cloned().collect();
+        let mut at = 0;
+        while let Some(mutation) = found.get(at).and_then(|id| state.outbox.get(id)) {
+            let of_record = state.outbox.of_record(&mutation.table, &mutation.record_id);
+            for next in state.outbox.dependents(&mutation.id).chain(of_record) {
+                if seen.insert(next.id.clone()) {
+                    found.push(next.id.clone());
+                }
+            }
+            at += 1;
+        }
+        found
     }
 
     fn tables_of(&self, mutations: &[Id]) -> Vec<Id> {

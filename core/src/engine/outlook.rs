@@ -2,7 +2,7 @@
 
 use super::Engine;
 use crate::{
-    outbox::{Waits, next_batch, waits},
+    outbox::{Waits, Wanted, next_batch, waits},
     ports::Ports,
     schedule::{Backlog, Outlook},
 };
@@ -24,7 +24,8 @@ impl<P: Ports> Engine<P> {
     #[must_use]
     pub fn outlook(&self) -> Outlook {
         let now = self.ports.clock().now_ms();
-        let batch = next_batch(&self.state().outbox, &self.writer.principal, now, 1);
+        let wanted = Wanted { principal: &self.writer.principal, now_ms: now, limit: 1, one_table: false };
+        let batch = next_batch(&self.state().outbox, &wanted);
         Outlook {
             backlog: self.backlog(),
             ready: !batch.mutations.is_empty(),

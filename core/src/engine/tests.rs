@@ -3,6 +3,7 @@
 mod activity;
 mod fold;
 mod health;
+mod outbox;
 mod passes;
 mod releases;
 mod room;
@@ -20,10 +21,10 @@ use serde_json::{Value, json};
 
 use super::{Engine, Held, Identity};
 use crate::{
-    decide::{Command, Done},
+    decide::{Command, Done, WriteOptions},
     error::Error,
     log::memory::{MemoryLog, Yields},
-    ports::{Clock, Durability, Event, Lease, Ports, Random, Remote, RemoteError, Signals},
+    ports::{Clock, Durability, Event, Lease, Ports, Random, Remote, RemoteError, Signals, Terms},
     protocol::{Download, Page, Upload, UploadAnswer},
     schema::Schema,
 };
@@ -117,6 +118,7 @@ struct Script {
     pushed: RefCell<Vec<Upload<Value>>>,
     /// It answers never.
     hangs: Cell<bool>,
+    terms: Cell<Terms>,
 }
 
 fn unreachable<T>() -> Result<T, RemoteError> {
@@ -139,6 +141,10 @@ impl Remote<Value> for Rc<Script> {
         }
         let answer = self.pulls.borrow_mut().pop_front();
         answer.map_or_else(unreachable, |answer| answer(download.clone()))
+    }
+
+    fn terms(&self) -> Terms {
+        self.terms.get()
     }
 }
 
@@ -261,7 +267,16 @@ fn identity() -> Identity {
 
 /// Another context of the same database.
 async fn open(log: &MemoryLog<Value>, remote: &Rc<Script>, dice: &Rc<Dice>) -> Rc<Engine<World>> {
-    Rc::new(Engine::open(world(log, remote, dice), schema(), identity()).await.unwrap())
+    open_with(schema(), log, remote, dice).await
+}
+
+async fn open_with(
+    schema: Rc<Schema>,
+    log: &MemoryLog<Value>,
+    remote: &Rc<Script>,
+    dice: &Rc<Dice>,
+) -> Rc<Engine<World>> {
+    Rc::new(Engine::open(world(log, remote, dice), schema, identity()).await.unwrap())
 }
 
 fn run<T>(test: impl Future<Output = T>) -> T {
@@ -269,8 +284,12 @@ fn run<T>(test: impl Future<Output = T>) -> T {
 }
 
 async fn create(engine: &Engine<World>, table: &str, record: Value) -> Result<String, Error> {
-    let command =
-        Command::Create { table: table.into(), records: vec![record], is_list: false, priority: None };
+    let command = Command::Create {
+        table: table.into(),
+        records: vec![record],
+        is_list: false,
+        options: WriteOptions::default(),
+    };
     match engine.submit(command, Durability::Relaxed).await? {
         Done::Written(ids) => Ok(ids[0].to_string()),
         other => panic!("{other:?}"),
@@ -278,13 +297,18 @@ async fn create(engine: &Engine<World>, table: &str, record: Value) -> Result<St
 }
 
 async fn update(engine: &Engine<World>, table: &str, id: &str, changes: Value) -> Result<(), Error> {
-    let command =
-        Command::Update { table: table.into(), id: id.into(), changes, unset: Vec::new(), priority: None };
+    let command = Command::Update {
+        table: table.into(),
+        id: id.into(),
+        changes,
+        unset: Vec::new(),
+        options: WriteOptions::default(),
+    };
     engine.submit(command, Durability::Relaxed).await.map(|_| ())
 }
 
 async fn delete(engine: &Engine<World>, table: &str, id: &str) -> Result<(), Error> {
-    let command = Command::Delete { table: table.into(), id: id.into(), priority: None };
+    let command = Command::Delete { table: table.into(), id: id.into(), options: WriteOptions::default() };
     engine.submit(command, Durability::Relaxed).await.map(|_| ())
 }
 

@@ -103,6 +103,7 @@ impl<B> Mutation<B> {
             dependencies: self.dependencies.clone(),
             principal: self.principal.clone(),
             schema_version: self.schema_version,
+            withdrawing: self.withdrawing,
         }
     }
 }

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::release::Requirement;
 use crate::activity::Activity;
 use crate::body::SyncStatus;
+use crate::outbox::Class;
 use crate::schema::Priority;
 
 /// The version of every stored shape in this module. What reads one format reads all before it.
@@ -234,6 +235,19 @@ pub struct Refusal {
     pub message: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub field: Option<String>,
+    #[serde(rename = "k", default)]
+    pub class: Class,
+}
+
+impl Refusal {
+    /// The code of a mutation that was tried as often as its priority allows.
+    pub const ATTEMPTS_SPENT: &'static str = "attempts-spent";
+
+    /// Whether it is parked without a definite answer of the server.
+    #[must_use]
+    pub fn is_unanswered(&self) -> bool {
+        self.code == Self::ATTEMPTS_SPENT
+    }
 }
 
 /// One durable intent to create, update or delete one record (F2).
@@ -287,6 +301,29 @@ pub struct Mutation<B> {
     pub principal: Id,
     #[serde(rename = "h")]
     pub schema_version: u32,
+    /// A person gave it up after it may have been sent: the server is asked to forget it, and nothing of it is shown.
+    #[serde(rename = "g", default, skip_serializing_if = "is_false")]
+    pub withdrawing: bool,
+}
+
+impl<B> Mutation<B> {
+    /// Whether it may still change: no request can have carried it, and nobody needs to decide about it.
+    #[must_use]
+    pub fn is_open(&self) -> bool {
+        self.state == MutationState::Pending && self.first_sent_at.is_none()
+    }
+
+    /// Whether the server may have applied it, or may yet by a request that is still on its way.
+    #[must_use]
+    pub fn may_be_applied(&self) -> bool {
+        match self.state {
+            MutationState::Pending | MutationState::Sending => self.first_sent_at.is_some(),
+            // The server said no for good.
+            MutationState::Conflict => false,
+            // So it did here, unless we stopped asking.
+            MutationState::Rejected => self.error.as_ref().is_some_and(Refusal::is_unanswered),
+        }
+    }
 }
 
 /// A temporary id and the server id that took its place.

@@ -254,6 +254,7 @@ mod tests {
             dependencies: Vec::new(),
             principal: writer.principal,
             schema_version: writer.schema_version,
+            withdrawing: false,
         };
         let row = Some(Record::born_of(&mutation));
         let record = Change::Record { table: "t".into(), id: id.into(), row };

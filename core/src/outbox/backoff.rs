@@ -1,9 +1,22 @@
-//! How long to wait after a whole request failed.
+//! How long to wait after a whole request failed, and how often a mutation is tried.
+
+use crate::schema::Priority;
 
 /// The first wait is at most this, the next at most twice that, and so on.
 const BASE_MS: u64 = 1_000;
 /// And none is longer than this, unless the server asks for it.
 pub const CAP_MS: u64 = 5 * 60_000;
+
+/// How many attempts a mutation has (PROTOCOL, "Limits"). Only what is its own counts: answers that name it, and requests
+/// that failed with it alone while others got through.
+#[must_use]
+pub fn attempts_max(priority: Priority) -> u32 {
+    match priority {
+        Priority::Critical | Priority::High => 10,
+        Priority::Medium => 5,
+        Priority::Low => 3,
+    }
+}
 
 /// Exponential backoff with full jitter (PROTOCOL, "Limits"): each wait is drawn evenly from nothing up to a ceiling that
 /// doubles, so that clients that failed together do not come back together.
@@ -15,6 +28,18 @@ pub struct Backoff {
 }
 
 impl Backoff {
+    /// As after so many failures.
+    #[must_use]
+    pub fn after(failures: u32) -> Self {
+        Self { failures }
+    }
+
+    /// How many requests failed since the last that did not.
+    #[must_use]
+    pub fn failures(self) -> u32 {
+        self.failures
+    }
+
     /// A request got an answer: the next failure waits briefly again.
     pub fn reset(&mut self) {
         self.failures = 0;

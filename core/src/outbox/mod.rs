@@ -1,7 +1,9 @@
 //! What is sent next, and when it is tried again.
 
 mod backoff;
+mod class;
 mod order;
 
-pub use backoff::{Backoff, CAP_MS as BACKOFF_MS_MAX};
-pub use order::{Batch, Waits, next_batch, waits};
+pub use backoff::{Backoff, CAP_MS as BACKOFF_MS_MAX, attempts_max};
+pub use class::{Class, Remedy, remedy};
+pub use order::{Batch, Order, Waits, Wanted, next_batch, waits};

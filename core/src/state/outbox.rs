@@ -1,11 +1,18 @@
 //! The outbox: every mutation that is not yet settled, in the order of writing.
 
-use std::{collections::BTreeMap, rc::Rc};
+use std::{
+    cell::{RefCell, RefMut},
+    collections::{BTreeMap, BTreeSet},
+    rc::Rc,
+};
 
 use rustc_hash::FxHashMap;
 use serde::Serialize;
 
-use crate::log::entry::{Id, Mutation, MutationState};
+use crate::{
+    log::entry::{Id, Mutation, MutationState},
+    outbox::Order,
+};
 
 /// The durable queue of mutations.
 #[derive(Clone, Debug)]
@@ -16,8 +23,9 @@ pub struct Outbox<B> {
     by_record: FxHashMap<(Id, Id), Vec<u64>>,
     counts: Counts,
     by_table: FxHashMap<Id, Counts>,
-    /// Who names a mutation as a dependency, ascending.
-    dependents: FxHashMap<Id, Vec<u64>>,
+    /// Who names a mutation as a dependency. A tree: a parent may have a hundred thousand children that leave one by one.
+    dependents: FxHashMap<Id, BTreeSet<u64>>,
+    order: RefCell<Order>,
 }
 
 impl<B> Default for Outbox<B> {
@@ -29,6 +37,7 @@ impl<B> Default for Outbox<B> {
             counts: Counts::default(),
             by_table: FxHashMap::default(),
             dependents: FxHashMap::default(),
+            order: RefCell::default(),
         }
     }
 }
@@ -53,15 +62,30 @@ impl Counts {
 
 impl<B> Outbox<B> {
     pub(crate) fn put(&mut self, mutation: Rc<Mutation<B>>) {
+        if let Some(before) = self.get(&mutation.id)
+            && stands_the_same(before, &mutation)
+        {
+            let (was, is) = (before.state, mutation.state);
+            for counts in
+                [Some(&mut self.counts), self.by_table.get_mut(&mutation.table)].into_iter().flatten()
+            {
+                *counts.of(was) -= 1;
+                *counts.of(is) += 1;
+            }
+            self.order.get_mut().touch([mutation.sequence]);
+            self.by_sequence.insert(mutation.sequence, mutation);
+            return;
+        }
         self.remove(&mutation.id.clone());
         let key = (mutation.table.clone(), mutation.record_id.clone());
         insert_sorted(self.by_record.entry(key).or_default(), mutation.sequence);
         for dependency in &mutation.dependencies {
-            insert_sorted(self.dependents.entry(dependency.clone()).or_default(), mutation.sequence);
+            self.dependents.entry(dependency.clone()).or_default().insert(mutation.sequence);
         }
         self.sequences.insert(mutation.id.clone(), mutation.sequence);
         *self.counts.of(mutation.state) += 1;
         *self.by_table.entry(mutation.table.clone()).or_default().of(mutation.state) += 1;
+        self.touch_around(&mutation);
         self.by_sequence.insert(mutation.sequence, mutation);
     }
 
@@ -72,15 +96,45 @@ impl<B> Outbox<B> {
         if let Some(counts) = self.by_table.get_mut(&mutation.table) {
             *counts.of(mutation.state) -= 1;
         }
-        remove_from(&mut self.by_record, &(mutation.table.clone(), mutation.record_id.clone()), sequence);
-        for dependency in &mutation.dependencies {
-            remove_from(&mut self.dependents, dependency, sequence);
+        self.touch_around(&mutation);
+        let key = (mutation.table.clone(), mutation.record_id.clone());
+        if let Some(sequences) = self.by_record.get_mut(&key) {
+            sequences.retain(|other| *other != sequence);
+            if sequences.is_empty() {
+                self.by_record.remove(&key);
+            }
         }
+        for dependency in &mutation.dependencies {
+            if let Some(sequences) = self.dependents.get_mut(dependency) {
+                sequences.remove(&sequence);
+                if sequences.is_empty() {
+                    self.dependents.remove(dependency);
+                }
+            }
+        }
+    }
+
+    /// A mutation came or went: it, and whoever waits for it, stand elsewhere in the order now.
+    fn touch_around(&mut self, mutation: &Mutation<B>) {
+        let order = self.order.get_mut();
+        if !order.is_kept() {
+            return;
+        }
+        order.touch([mutation.sequence]);
+        order.touch(self.dependents.get(&mutation.id).into_iter().flatten().copied());
+        let key = (mutation.table.clone(), mutation.record_id.clone());
+        let of_record = self.by_record.get(&key).into_iter().flatten();
+        order.touch(of_record.copied().find(|other| *other > mutation.sequence));
     }
 
     #[must_use]
     pub fn get(&self, id: &str) -> Option<&Rc<Mutation<B>>> {
         self.by_sequence.get(self.sequences.get(id)?)
+    }
+
+    /// The one at a place in the order of writing.
+    pub(crate) fn at(&self, sequence: u64) -> Option<&Rc<Mutation<B>>> {
+        self.by_sequence.get(&sequence)
     }
 
     /// All of them, in the order of writing.
@@ -90,7 +144,7 @@ impl<B> Outbox<B> {
     }
 
     /// One record's, in the order of writing.
-    pub fn of_record(&self, table: &Id, id: &Id) -> impl Iterator<Item = &Rc<Mutation<B>>> {
+    pub fn of_record(&self, table: &Id, id: &Id) -> impl DoubleEndedIterator<Item = &Rc<Mutation<B>>> {
         let sequences = self.by_record.get(&(table.clone(), id.clone()));
         sequences.into_iter().flatten().filter_map(|sequence| self.by_sequence.get(sequence))
     }
@@ -126,18 +180,26 @@ impl<B> Outbox<B> {
     pub fn counts_of(&self, table: &str) -> Counts {
         self.by_table.get(table).copied().unwrap_or_default()
     }
+
+    /// The order of sending, brought up to date. Made when it is first asked for: whoever only opens a database does not
+    /// pay for it.
+    pub(crate) fn order(&self) -> RefMut<'_, Order> {
+        let mut order = self.order.borrow_mut();
+        order.follow(self);
+        order
+    }
+}
+
+/// Whether a new row of a mutation leaves it, and whoever waits for it, where they are.
+fn stands_the_same<B>(before: &Mutation<B>, after: &Mutation<B>) -> bool {
+    before.sequence == after.sequence
+        && before.record_id == after.record_id
+        && before.table == after.table
+        && before.dependencies == after.dependencies
 }
 
 fn insert_sorted(sequences: &mut Vec<u64>, sequence: u64) {
     if let Err(at) = sequences.binary_search(&sequence) {
         sequences.insert(at, sequence);
-    }
-}
-
-fn remove_from<K: std::hash::Hash + Eq>(map: &mut FxHashMap<K, Vec<u64>>, key: &K, sequence: u64) {
-    let Some(sequences) = map.get_mut(key) else { return };
-    sequences.retain(|other| *other != sequence);
-    if sequences.is_empty() {
-        map.remove(key);
     }
 }

@@ -82,7 +82,7 @@ impl<P: Ports> Engine<P> {
             }
             None => {
                 report.error = Some(Failure::hung());
-                self.pace(Some(&Remedy::BackOff { retry_after_ms: None }));
+                self.pace(Some(&Remedy::BackOff { retry_after_ms: None, splits: true }));
                 Ended::Failed(Some(What::Hung { silent_ms: SILENT_MS_MAX }))
             }
         };

@@ -1,23 +1,27 @@
 //! What a failed request asks for, and when the next one may go.
 
+use std::collections::HashSet;
+
+pub(super) use crate::outbox::{Remedy, remedy};
 use crate::{
-    engine::{
-        Engine,
-        status::{Failure, Held},
-    },
+    engine::{Engine, status::Failure},
+    log::entry::{Id, Refusal},
     outbox::Backoff,
     ports::{Ports, RemoteError},
 };
 
-/// PROTOCOL, "Limits".
-pub(super) const BATCH_MAX: usize = 50;
-
-/// When the next request may go, and how large. In memory only: a restart tries everything at once.
-#[derive(Debug)]
+/// When the next request may go, and how much it may hold. In memory only: a restart tries everything at once.
+#[derive(Debug, Default)]
 pub(in crate::engine) struct Pacing {
     pub(super) backoff: Backoff,
     pub(super) pause: Option<Pause>,
-    pub(super) batch_limit: usize,
+    /// How many mutations a batch may hold since one failed as a whole. `None`: as many as the remote takes.
+    pub(super) batch_limit: Option<usize>,
+    /// The one mutation of the request before, if that failed, and why. If the next request gets through, the fault is the
+    /// mutation's own.
+    pub(super) suspect: Option<(Id, Refusal)>,
+    /// Those whose own fault it was: each travels alone, so that no other has to wait for it again.
+    pub(super) alone: HashSet<Id>,
 }
 
 /// No request for a while.
@@ -43,40 +47,6 @@ impl Pause {
     }
 }
 
-impl Default for Pacing {
-    fn default() -> Self {
-        Self { backoff: Backoff::default(), pause: None, batch_limit: BATCH_MAX }
-    }
-}
-
-/// What a failed request asks for.
-pub(super) enum Remedy {
-    /// Wait, and ask again as before.
-    BackOff { retry_after_ms: Option<u64> },
-    /// Nothing is sent until somebody signs in.
-    Hold(Held),
-    /// Something in the batch broke it: send less at once, until it is alone.
-    Halve { code: String, message: String },
-    /// The server is not the one that we knew, or has forgotten where we were.
-    PullInFull,
-}
-
-pub(super) fn remedy(error: &RemoteError) -> Remedy {
-    match error {
-        RemoteError::Network(_) | RemoteError::Timeout | RemoteError::Foreign(_) => {
-            Remedy::BackOff { retry_after_ms: None }
-        }
-        RemoteError::Refused { status, code, message, retry_after_ms } => match (status, code.as_str()) {
-            (401, _) => Remedy::Hold(Held::Unauthenticated),
-            (403, "principal-mismatch") => Remedy::Hold(Held::PrincipalMismatch),
-            (409, "epoch-changed") | (410, "cursor-expired") => Remedy::PullInFull,
-            (408 | 425 | 426 | 429, _) => Remedy::BackOff { retry_after_ms: *retry_after_ms },
-            (400..=499, _) => Remedy::Halve { code: code.clone(), message: message.clone() },
-            _ => Remedy::BackOff { retry_after_ms: *retry_after_ms },
-        },
-    }
-}
-
 pub(super) fn failure(error: &RemoteError) -> Failure {
     let code = match error {
         RemoteError::Network(_) => "network",
@@ -92,7 +62,8 @@ impl<P: Ports> Engine<P> {
     pub fn network_returned(&self) {
         let mut pacing = self.pacing.borrow_mut();
         if pacing.pause.is_some_and(|pause| !pause.asked) {
-            *pacing = Pacing { batch_limit: pacing.batch_limit, ..Pacing::default() };
+            pacing.backoff.reset();
+            pacing.pause = None;
             drop(pacing);
             self.set_status(|status| status.next_attempt_at = None);
         }
@@ -114,7 +85,7 @@ impl<P: Ports> Engine<P> {
                 held = Some(*why);
                 None
             }
-            Some(Remedy::BackOff { retry_after_ms }) => Some(*retry_after_ms),
+            Some(Remedy::BackOff { retry_after_ms, .. }) => Some(*retry_after_ms),
             Some(Remedy::Halve { .. } | Remedy::PullInFull) => Some(None),
         };
         if let Some(retry_after_ms) = asked {

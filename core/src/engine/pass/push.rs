@@ -1,39 +1,63 @@
 //! Sending what waits, batch by batch.
+//!
+//! A batch that fails as a whole says nothing of any mutation in it. Where what it held may be the reason, the next one is
+//! half as large, until the poison is alone; what got through lets the batches grow again. Alone, a request that is refused
+//! for good parks its mutation. One that fails for the moment waits for a time of its own while the next mutation is tried:
+//! if that gets through, the fault was the first one's, and costs it an attempt; if not, it is the server's, and costs nobody
+//! anything.
 
 use super::{
     Report,
-    pacing::{BATCH_MAX, Remedy, remedy},
+    pacing::{Remedy, failure, remedy},
 };
 use crate::{
+    body::Body,
     decide::{Answer, Command, Done, Tally},
     engine::Engine,
     error::Error,
-    log::entry::{Id, Operation},
-    outbox::next_batch,
-    ports::{Durability, Event, Phase, Ports, Remote},
-    protocol::{OperationKind, OperationResult, Outcome, PROTOCOL, Rejection, Upload},
+    log::entry::{Id, Mutation, Operation, Refusal},
+    outbox::{Backoff, Wanted, next_batch},
+    ports::{Durability, Event, Phase, Ports, Remote, RemoteError},
+    protocol::{OperationKind, PROTOCOL, Upload},
     state::Meta,
 };
+
+/// About what an operation takes on the wire besides its fields.
+const OPERATION_BYTES: usize = 400;
+/// What failed alone waits at least so long, so that others come before it.
+const ALONE_MS_MIN: u64 = 1_000;
+
+/// What the next request holds.
+struct Chosen {
+    mutations: Vec<Id>,
+    /// There is more that could go.
+    more: bool,
+}
+
+/// Whether another request follows one that failed as a whole.
+enum Next {
+    AtOnce,
+    /// To see whether another mutation gets through; if not, what the failure asks for.
+    Another(Remedy),
+    Not(Remedy),
+}
 
 impl<P: Ports> Engine<P> {
     /// Sends batches until nothing is ready, or a request fails.
     pub(super) async fn push(&self, report: &mut Report) -> Result<Result<(), Remedy>, Error> {
         let total = self.state().outbox.len();
+        // What the last request asked for, if it failed and another was tried at once.
+        let mut failed = None;
         loop {
-            let limit = self.pacing.borrow().batch_limit;
-            let batch = {
-                let now = self.ports.clock().now_ms();
-                next_batch(&self.state().outbox, &self.writer.principal, now, limit)
-            };
-            if batch.mutations.is_empty() {
-                self.pacing.borrow_mut().batch_limit = BATCH_MAX;
-                return Ok(Ok(()));
+            let chosen = self.choose();
+            if chosen.mutations.is_empty() {
+                return Ok(failed.map_or(Ok(()), Err));
             }
             self.set_status(|status| status.phase = Phase::Pushing);
-            let command = Command::Send { mutations: batch.mutations };
+            let command = Command::Send { mutations: chosen.mutations };
             let Done::Marked(marked) = self.submit(command, Durability::Strict).await? else { continue };
             if marked.is_empty() {
-                return Ok(Ok(()));
+                return Ok(failed.map_or(Ok(()), Err));
             }
             let upload = self.upload(&marked);
             match self.ports.remote().push(&upload).await {
@@ -53,26 +77,128 @@ impl<P: Ports> Engine<P> {
                     self.event(Event::Progress { phase: Phase::Pushing, done: settled, total: Some(total) });
                     if tally == Tally::default() {
                         // An answer that names none of what was asked: not to be asked again at once.
-                        return Ok(Err(Remedy::BackOff { retry_after_ms: None }));
+                        return Ok(Err(Remedy::BackOff { retry_after_ms: None, splits: false }));
                     }
-                    let mut pacing = self.pacing.borrow_mut();
-                    pacing.backoff.reset();
-                    pacing.batch_limit = (pacing.batch_limit * 2).min(BATCH_MAX);
+                    self.got_through(&marked).await?;
+                    (failed, report.error) = (None, None);
                 }
                 Err(error) => {
                     self.note_failure(&error, report);
-                    let remedy = remedy(&error);
-                    let Remedy::Halve { code, message } = remedy else { return Ok(Err(remedy)) };
-                    if let [poison] = &marked[..] {
-                        // Alone, the refusal of the request is the refusal of the mutation.
-                        self.refuse(poison, code, message).await?;
-                        report.rejected += 1;
-                    } else {
-                        self.pacing.borrow_mut().batch_limit = marked.len().div_ceil(2);
+                    let is_other = chosen.more && failed.is_none();
+                    match self.failed(&marked, is_other, &error, report).await? {
+                        Next::AtOnce => {}
+                        Next::Another(remedy) => failed = Some(remedy),
+                        Next::Not(remedy) => return Ok(Err(remedy)),
                     }
                 }
             }
         }
+    }
+
+    /// What goes next: no more than the remote takes, and than got through of late.
+    fn choose(&self) -> Chosen {
+        let terms = self.ports.remote().terms();
+        let pacing = self.pacing.borrow();
+        let limit = pacing.batch_limit.unwrap_or(usize::MAX).min(terms.batch_max).max(1);
+        let state = self.state();
+        let wanted = Wanted {
+            principal: &self.writer.principal,
+            now_ms: self.ports.clock().now_ms(),
+            limit: limit + 1,
+            one_table: terms.one_table_per_batch,
+        };
+        let mut mutations = next_batch(&state.outbox, &wanted).mutations;
+        let ready = mutations.len();
+        mutations.truncate(limit);
+        // One whose own fault it was that a request failed goes alone.
+        if let Some(at) = mutations.iter().position(|id| pacing.alone.contains(id)) {
+            mutations.truncate(at.max(1));
+        }
+        let mut bytes = 0_usize;
+        let fits = mutations.iter().position(|id| {
+            let fields = state.outbox.get(id).map_or(0, |mutation| mutation.data.to_json().len());
+            bytes = bytes.saturating_add(fields + OPERATION_BYTES);
+            bytes > terms.batch_bytes_max
+        });
+        mutations.truncate(fits.unwrap_or(usize::MAX).max(1));
+        Chosen { more: mutations.len() < ready, mutations }
+    }
+
+    /// A request got its answer: batches may grow again, and what failed alone before it failed by its own fault.
+    async fn got_through(&self, marked: &[Id]) -> Result<(), Error> {
+        let suspect = {
+            let mut pacing = self.pacing.borrow_mut();
+            pacing.backoff.reset();
+            pacing.batch_limit = match pacing.batch_limit {
+                Some(limit) if limit < self.ports.remote().terms().batch_max => Some(limit * 2),
+                _ => None,
+            };
+            let outbox = &self.state().outbox;
+            pacing.alone.retain(|id| outbox.get(id).is_some());
+            pacing.suspect.take().filter(|(id, _)| !marked.contains(id))
+        };
+        let Some((id, refusal)) = suspect else { return Ok(()) };
+        let wait_ms = self.wait_alone(&id, None);
+        self.pacing.borrow_mut().alone.insert(id.clone());
+        let command = Command::Fail { mutation: id, refusal, wait_ms, spends: true };
+        self.submit(command, Durability::Relaxed).await.map(|_| ())
+    }
+
+    /// A request failed as a whole. `is_other`: there is another that could tell whether the fault is the mutation's own.
+    async fn failed(
+        &self,
+        marked: &[Id],
+        is_other: bool,
+        error: &RemoteError,
+        report: &mut Report,
+    ) -> Result<Next, Error> {
+        self.pacing.borrow_mut().suspect = None;
+        let remedy = remedy(error);
+        let refusal = || {
+            let failure = failure(error);
+            Refusal { code: failure.code, message: failure.message, field: None, class: remedy.class() }
+        };
+        match (&remedy, marked) {
+            (Remedy::Halve { .. }, [poison]) => {
+                // Alone, the refusal of the request is the refusal of the mutation.
+                let wait_ms = self.wait_alone(poison, None);
+                let command =
+                    Command::Fail { mutation: poison.clone(), refusal: refusal(), wait_ms, spends: false };
+                self.submit(command, Durability::Relaxed).await?;
+                report.rejected += 1;
+                return Ok(Next::AtOnce);
+            }
+            (Remedy::Halve { .. }, _) => {
+                self.pacing.borrow_mut().batch_limit = Some(marked.len().div_ceil(2));
+                return Ok(Next::AtOnce);
+            }
+            (Remedy::BackOff { splits: true, retry_after_ms }, [alone]) if is_other => {
+                let wait_ms = self.wait_alone(alone, *retry_after_ms);
+                let command =
+                    Command::Fail { mutation: alone.clone(), refusal: refusal(), wait_ms, spends: false };
+                self.submit(command, Durability::Relaxed).await?;
+                self.pacing.borrow_mut().suspect = Some((alone.clone(), refusal()));
+                if retry_after_ms.is_none() {
+                    return Ok(Next::Another(remedy));
+                }
+            }
+            (Remedy::BackOff { splits: true, .. }, _) => {
+                let mut pacing = self.pacing.borrow_mut();
+                // Once is a hiccup. Twice may be something in it.
+                if pacing.backoff.failures() > 0 {
+                    pacing.batch_limit = Some(marked.len().div_ceil(2));
+                }
+            }
+            (Remedy::BackOff { splits: false, .. } | Remedy::Hold(_) | Remedy::PullInFull, _) => {}
+        }
+        Ok(Next::Not(remedy))
+    }
+
+    /// How long a mutation that failed alone waits, so that others go on.
+    fn wait_alone(&self, id: &Id, retry_after_ms: Option<u64>) -> u64 {
+        let attempts = self.state().outbox.get(id).map_or(0, |mutation| mutation.attempts);
+        let bits = self.ports.random().bits();
+        ALONE_MS_MIN.saturating_add(Backoff::after(attempts).fail(bits, retry_after_ms))
     }
 
     async fn settle(&self, answer: Answer<P::Body>) -> Result<Tally, Error> {
@@ -82,40 +208,9 @@ impl<P: Ports> Engine<P> {
         }
     }
 
-    /// Parks a mutation that breaks every request it is in.
-    async fn refuse(&self, id: &Id, code: String, message: String) -> Result<(), Error> {
-        let (epoch, server_time) = {
-            let state = self.state();
-            let server_time = state.meta(Meta::SERVER_TIME).and_then(|time| time.parse().ok());
-            (state.meta(Meta::EPOCH).unwrap_or_default().to_owned(), server_time.unwrap_or_default())
-        };
-        let rejection = Rejection { code, message, field: None };
-        let results = vec![OperationResult::new(id.to_string(), Outcome::Rejected(rejection))];
-        self.settle(Answer { epoch, server_time, results }).await.map(|_| ())
-    }
-
     fn upload(&self, mutations: &[Id]) -> Upload<P::Body> {
         let state = self.state();
-        let operations = mutations.iter().filter_map(|id| state.outbox.get(id)).map(|mutation| {
-            let operation = match mutation.operation {
-                Operation::Create => OperationKind::Create,
-                Operation::Update => OperationKind::Update,
-                Operation::Delete => OperationKind::Delete,
-            };
-            crate::protocol::Operation {
-                id: mutation.id.to_string(),
-                table: mutation.table.to_string(),
-                record_id: mutation.record_id.to_string(),
-                operation,
-                base_version: mutation.base_version,
-                data: (operation != OperationKind::Delete).then(|| mutation.data.clone()),
-                unset: mutation.unset.clone(),
-                timestamp: mutation.timestamp,
-                // Zero: it was first sent before any server time was seen.
-                first_sent_at: mutation.first_sent_at.filter(|at| *at > 0),
-                dependencies: mutation.dependencies.iter().map(ToString::to_string).collect(),
-            }
-        });
+        let operations = mutations.iter().filter_map(|id| state.outbox.get(id));
         Upload {
             protocol: PROTOCOL,
             principal: self.writer.principal.to_string(),
@@ -123,7 +218,32 @@ impl<P: Ports> Engine<P> {
             schema_version: self.schema.version,
             epoch: state.meta(Meta::EPOCH).map(ToOwned::to_owned),
             sent_at: self.ports.clock().now_ms(),
-            operations: operations.collect(),
+            operations: operations.map(|mutation| operation(mutation)).collect(),
         }
+    }
+}
+
+/// A mutation on the wire. One that is to be forgotten says nothing but its id and its record.
+fn operation<B: Body>(mutation: &Mutation<B>) -> crate::protocol::Operation<B> {
+    let operation = match mutation.operation {
+        _ if mutation.withdrawing => OperationKind::Withdraw,
+        Operation::Create => OperationKind::Create,
+        Operation::Update => OperationKind::Update,
+        Operation::Delete => OperationKind::Delete,
+    };
+    let says = !mutation.withdrawing;
+    let sets = says && operation != OperationKind::Delete;
+    crate::protocol::Operation {
+        id: mutation.id.to_string(),
+        table: mutation.table.to_string(),
+        record_id: mutation.record_id.to_string(),
+        operation,
+        base_version: mutation.base_version,
+        data: sets.then(|| mutation.data.clone()),
+        unset: if says { mutation.unset.clone() } else { Vec::new() },
+        timestamp: mutation.timestamp,
+        // Zero: it was first sent before any server time was seen.
+        first_sent_at: mutation.first_sent_at.filter(|at| *at > 0),
+        dependencies: mutation.dependencies.iter().filter(|_| says).map(ToString::to_string).collect(),
     }
 }

@@ -48,9 +48,18 @@ fn what_a_pass_did_is_told_in_the_entries_that_do_it() {
         assert_eq!(engine.ports().log.appends(), appends + 3, "mark, answer, cursor");
         assert_eq!(kinds(engine), ["pulled", "parked", "pushed"]);
         let parked = fixture.only_mutation();
-        engine.submit(Command::Retry { mutation: parked.id.clone() }, Durability::Relaxed).await.unwrap();
+        engine
+            .submit(
+                Command::Retry { mutation: parked.id.clone(), changes: None, unset: Vec::new() },
+                Durability::Relaxed,
+            )
+            .await
+            .unwrap();
         let again = fixture.only_mutation();
-        engine.submit(Command::Discard { mutation: again.id.clone() }, Durability::Relaxed).await.unwrap();
+        engine
+            .submit(Command::Discard { mutation: again.id.clone(), cascade: false }, Durability::Relaxed)
+            .await
+            .unwrap();
         assert_eq!(kinds(engine), ["pulled", "parked", "pushed", "retried", "discarded"]);
         let told: Vec<String> = engine.activity(3).iter().map(Activity::sentence).collect();
         assert_eq!(told[0], "The update of 77 in tasks was discarded by a person.");
@@ -82,7 +91,13 @@ fn a_line_names_its_record_by_the_id_that_it_has_now() {
         assert_eq!(&*engine.activity(1)[0].what.subject().unwrap().record, id.as_str());
         assert!(engine.compact().await.unwrap());
         let parked = fixture.only_mutation();
-        engine.submit(Command::Retry { mutation: parked.id.clone() }, Durability::Relaxed).await.unwrap();
+        engine
+            .submit(
+                Command::Retry { mutation: parked.id.clone(), changes: None, unset: Vec::new() },
+                Durability::Relaxed,
+            )
+            .await
+            .unwrap();
         fixture.push(apply_all(900));
         fixture.empty_pull();
         assert_eq!(engine.pass_now().await.remaining, 0);
@@ -149,7 +164,7 @@ fn the_log_is_bounded_and_the_same_in_all_contexts() {
             let engine = if n % 3 == 0 { &there } else { &here };
             let id = create(engine, "projects", json!({ "name": n.to_string() })).await.unwrap();
             let mutation = engine.state().record("projects", &id).unwrap().sync_id.clone().unwrap();
-            engine.submit(Command::Discard { mutation }, Durability::Relaxed).await.unwrap();
+            engine.submit(Command::Discard { mutation, cascade: false }, Durability::Relaxed).await.unwrap();
             if n % 400 == 399 {
                 engine.compact().await.unwrap();
             }

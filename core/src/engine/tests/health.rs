@@ -112,7 +112,13 @@ fn what_is_written_after_a_long_quiet_time_gets_its_time() {
         assert_eq!(why(&health), Some(Why::NoPass));
         // One that is sent again has been ready only since then, though it keeps its place.
         let parked = engine.state().outbox.iter().next().unwrap().id.clone();
-        engine.submit(Command::Retry { mutation: parked }, Durability::Relaxed).await.unwrap();
+        engine
+            .submit(
+                Command::Retry { mutation: parked, changes: None, unset: Vec::new() },
+                Durability::Relaxed,
+            )
+            .await
+            .unwrap();
         let oldest = two.both().await.oldest.unwrap();
         assert_eq!((&*oldest.table, oldest.age_ms), ("assets", QUIET_MS_MAX + 1));
     });

@@ -288,7 +288,7 @@ fn a_conflict_parks_the_change_and_discarding_it_leaves_theirs() {
         let parked = fixture.only_mutation();
         fixture
             .engine
-            .submit(Command::Discard { mutation: parked.id.clone() }, Durability::Relaxed)
+            .submit(Command::Discard { mutation: parked.id.clone(), cascade: false }, Durability::Relaxed)
             .await
             .unwrap();
         let record = view(&fixture.engine, "tasks", task).unwrap();
@@ -322,7 +322,10 @@ fn a_rejected_change_parks_alone_and_a_retry_goes_under_a_new_id() {
         assert_eq!(parked.error.as_ref().unwrap().code, "forbidden");
         fixture
             .engine
-            .submit(Command::Retry { mutation: parked.id.clone() }, Durability::Relaxed)
+            .submit(
+                Command::Retry { mutation: parked.id.clone(), changes: None, unset: Vec::new() },
+                Durability::Relaxed,
+            )
             .await
             .unwrap();
         let again = fixture.only_mutation();

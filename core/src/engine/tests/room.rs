@@ -193,7 +193,11 @@ fn a_discard_needs_no_room_of_the_users() {
         let id = create(&fixture.engine, "projects", json!({ "name": "p" })).await.unwrap();
         let mutation = fixture.only_mutation().id.clone();
         fill_up(&fixture).await;
-        fixture.engine.submit(Command::Discard { mutation }, Durability::Relaxed).await.unwrap();
+        fixture
+            .engine
+            .submit(Command::Discard { mutation, cascade: false }, Durability::Relaxed)
+            .await
+            .unwrap();
         assert!(view(&fixture.engine, "projects", &id).is_none());
     });
 }

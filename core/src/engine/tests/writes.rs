@@ -98,7 +98,12 @@ fn of_many_records_created_together_all_or_none_are_written() {
     run(async {
         let (_, engine) = alone().await;
         let records = vec![json!({ "name": "a" }), json!({ "name": 5 }), json!({ "name": "c" })];
-        let command = Command::Create { table: "projects".into(), records, is_list: true, priority: None };
+        let command = Command::Create {
+            table: "projects".into(),
+            records,
+            is_list: true,
+            options: WriteOptions::default(),
+        };
         let error = engine.submit(command, Durability::Relaxed).await.unwrap_err();
         assert_eq!((error.code(), error.field()), ("invalid-value", Some("[1].name")));
         assert!(engine.state().outbox.is_empty());
