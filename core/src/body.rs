@@ -37,6 +37,35 @@ pub enum Scalar {
     String(Rc<str>),
 }
 
+impl Scalar {
+    /// A JSON value as a scalar; an array or object is `None`.
+    #[must_use]
+    pub fn of_json(value: &Value) -> Option<Self> {
+        match value {
+            Value::Null => Some(Self::Null),
+            Value::Bool(value) => Some(Self::Boolean(*value)),
+            Value::Number(value) => value.as_f64().map(Self::Number),
+            Value::String(value) => Some(Self::String(value.as_str().into())),
+            Value::Array(_) | Value::Object(_) => None,
+        }
+    }
+
+    /// As a JSON value. A whole number is an integer there, as JavaScript writes it.
+    #[must_use]
+    pub fn to_json(&self) -> Value {
+        match self {
+            Self::Null => Value::Null,
+            Self::Boolean(value) => Value::Bool(*value),
+            Self::Number(value) => {
+                #[expect(clippy::cast_possible_truncation, reason = "whole and in range, as checked")]
+                let whole = (value.fract() == 0.0 && value.abs() < 9e15).then_some(*value as i64);
+                whole.map_or_else(|| Value::from(*value), Value::from)
+            }
+            Self::String(text) => Value::String(text.to_string()),
+        }
+    }
+}
+
 /// `_syncStatus`, with F1's four values.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -83,6 +112,9 @@ pub struct SyncMetadata {
 pub trait Body: Clone + 'static {
     /// An object without fields.
     fn empty() -> Self;
+
+    /// An object with these fields.
+    fn of(fields: &[(&str, Scalar)]) -> Self;
 
     /// The names of its fields.
     fn fields(&self) -> Vec<String>;
@@ -141,6 +173,10 @@ impl Body for Value {
         Self::Object(Map::new())
     }
 
+    fn of(fields: &[(&str, Scalar)]) -> Self {
+        Self::Object(fields.iter().map(|(name, value)| ((*name).to_owned(), value.to_json())).collect())
+    }
+
     fn fields(&self) -> Vec<String> {
         self.as_object().map(|object| object.keys().cloned().collect()).unwrap_or_default()
     }
@@ -157,13 +193,7 @@ impl Body for Value {
     }
 
     fn scalar(&self, field: &str) -> Option<Scalar> {
-        match self.get(field) {
-            None | Some(Self::Null) => Some(Scalar::Null),
-            Some(Self::Bool(value)) => Some(Scalar::Boolean(*value)),
-            Some(Self::Number(value)) => value.as_f64().map(Scalar::Number),
-            Some(Self::String(value)) => Some(Scalar::String(value.as_str().into())),
-            Some(Self::Array(_) | Self::Object(_)) => None,
-        }
+        self.get(field).map_or(Some(Scalar::Null), Scalar::of_json)
     }
 
     fn with_text(&self, field: &str, value: &str) -> Self {

@@ -9,6 +9,7 @@ pub mod body;
 pub mod decide;
 pub mod engine;
 pub mod error;
+pub mod hierarchy;
 pub mod ids;
 pub mod live;
 pub mod log;

@@ -119,6 +119,19 @@ impl Body for JsBody {
         Self(js_sys::Object::new().into())
     }
 
+    fn of(fields: &[(&str, Scalar)]) -> Self {
+        let value = |value: &Scalar| match value {
+            Scalar::Null => JsValue::NULL,
+            Scalar::Boolean(value) => (*value).into(),
+            Scalar::Number(value) => (*value).into(),
+            Scalar::String(text) => (&**text).into(),
+        };
+        let entry = |(name, of): &(&str, Scalar)| names::with(name, |name| Array::of2(name, &value(of)));
+        let entries: Array = fields.iter().map(entry).collect();
+        // It fails for what is no list of pairs.
+        Self(js_sys::Object::from_entries(&entries).unwrap_or_default().into())
+    }
+
     fn fields(&self) -> Vec<String> {
         strings(&js_sys::Object::keys(self.0.unchecked_ref::<js_sys::Object>()))
     }

@@ -17,10 +17,12 @@ pub fn table<'s>(schema: &'s Schema, name: &str) -> Result<&'s Table, Error> {
 /// Checks all the fields of a new record; the names of those that it has.
 pub(super) fn whole<'t, B: Body>(table: &'t Table, data: &B) -> Result<Vec<&'t str>, Error> {
     let outline = data.outline(&table.field_names);
-    known(outline.unknown.as_deref())?;
+    known(table, outline.unknown.as_deref())?;
     let mut present = Vec::with_capacity(outline.kinds.len());
     for ((name, field), kind) in table.fields.iter().zip(outline.kinds) {
         match kind {
+            Some(_) if table.rollups.contains_key(name) => return Err(derived(table, name)),
+            None if table.rollups.contains_key(name) => continue,
             None if field.optional => continue,
             None => return Err(invalid(name, "is required")),
             Some(Kind::Null) if field.optional => {}
@@ -38,11 +40,17 @@ pub(super) fn part<'t, B: Body>(
     unset: &[String],
 ) -> Result<Vec<&'t str>, Error> {
     let outline = changes.outline(&table.field_names);
-    known(outline.unknown.as_deref())?;
-    known(unset.iter().find(|name| !table.fields.contains_key(*name)).map(String::as_str))?;
+    known(table, outline.unknown.as_deref())?;
+    known(table, unset.iter().find(|name| !table.fields.contains_key(*name)).map(String::as_str))?;
+    if let Some(name) = unset.iter().find(|name| table.rollups.contains_key(*name)) {
+        return Err(derived(table, name));
+    }
     let mut present = Vec::new();
     for ((name, field), kind) in table.fields.iter().zip(outline.kinds) {
         let Some(kind) = kind else { continue };
+        if table.rollups.contains_key(name) {
+            return Err(derived(table, name));
+        }
         if !(field.optional && kind == Kind::Null) {
             fits(name, field.kind, kind)?;
         }
@@ -55,14 +63,20 @@ pub(super) fn part<'t, B: Body>(
 }
 
 /// Refuses a field that the table has not.
-fn known(unknown: Option<&str>) -> Result<(), Error> {
+fn known(table: &Table, unknown: Option<&str>) -> Result<(), Error> {
     match unknown {
         None => Ok(()),
+        Some(name) if table.rollups.contains_key(name) => Err(derived(table, name)),
         Some(name) if name == "id" || name.starts_with('_') => {
             Err(invalid(name, "is set by Landfall and cannot be written"))
         }
         Some(name) => Err(invalid(name, "is not a field of this table in the schema")),
     }
+}
+
+fn derived(table: &Table, name: &str) -> Error {
+    let from = table.rollups.get(name).map(ToString::to_string).unwrap_or_default();
+    invalid(name, &format!("is derived ({from}) and cannot be written"))
 }
 
 fn fits(name: &str, expected: FieldKind, found: Kind) -> Result<(), Error> {

@@ -10,7 +10,7 @@ use rustc_hash::FxHashMap;
 use crate::{
     activity::{Activity, What},
     body::Body,
-    log::entry::{Base, Change, Cursor, Id, Mapping, Mutation, Operation, Record, TableStats},
+    log::entry::{Base, Change, Cursor, Id, Mapping, Mutation, Operation, Record, ServerCopy, TableStats},
     schema::{Schema, Table},
     state::{State, references},
 };
@@ -107,6 +107,21 @@ impl<'s, B: Body> Draft<'s, B> {
     #[must_use]
     pub fn live(&self, table: &Id, id: &Id) -> Option<&Record<B>> {
         self.record(table, id).filter(|record| !record.deleted)
+    }
+
+    /// The records of a table that this draft puts or takes away, in no order.
+    pub fn drafted<'a>(&'a self, table: &'a str) -> impl Iterator<Item = &'a Id> {
+        self.records.keys().filter(move |(of, _)| **of == *table).map(|(_, id)| id)
+    }
+
+    /// The exchanges of ids in this draft: temporary id, server id.
+    pub fn exchanges(&self) -> impl Iterator<Item = (&Id, &Id)> {
+        self.mappings.iter()
+    }
+
+    #[must_use]
+    pub fn changes_records(&self) -> bool {
+        !self.records.is_empty()
     }
 
     #[must_use]
@@ -209,7 +224,21 @@ impl<'s, B: Body> Draft<'s, B> {
         self.push(Change::Record { table: table.clone(), id: id.clone(), row });
     }
 
+    /// Puts the same record in place with other data: instead of the row that this draft has of it already, so that
+    /// the entry does not grow by it.
+    pub(crate) fn amend_record(&mut self, table: &Id, id: &Id, data: B) {
+        let Some(record) = self.record(table, id) else { return };
+        let amended = Record { data, ..record.clone() };
+        match self.records.get(&(table.clone(), id.clone())).and_then(|at| self.changes.get_mut(*at)) {
+            Some(Change::Record { row, .. }) => *row = Some(amended),
+            _ => self.put_record(table, id, Some(amended)),
+        }
+    }
+
+    /// Keeps the server's copies of a record, without roll-ups: those are nobody's but ours.
     pub fn put_base(&mut self, table: &Id, id: &Id, row: Option<Base<B>>) {
+        let bare = |copy: ServerCopy<B>| ServerCopy { data: self.without_rollups(table, copy.data), ..copy };
+        let row = row.map(|row| Base { base: row.base.map(bare), theirs: row.theirs.map(bare) });
         self.push(Change::Base { table: table.clone(), id: id.clone(), row });
     }
 
@@ -223,6 +252,21 @@ impl<'s, B: Body> Draft<'s, B> {
 
     pub fn put_cursor(&mut self, set: &Id, row: Option<Cursor>) {
         self.push(Change::Cursor { set: set.clone(), row });
+    }
+
+    /// Lets every set that this table is pulled in begin from the beginning.
+    pub fn forget_cursors_of(&mut self, table: &str) {
+        let state = self.state;
+        for (set, _) in state.cursors().filter(|(set, _)| set.split(',').any(|of| of == table)) {
+            self.put_cursor(set, None);
+        }
+    }
+
+    /// Takes a fact away, if there is one.
+    pub fn take_meta(&mut self, key: &str) {
+        if self.meta(key).is_some() {
+            self.push(Change::Meta { key: key.into(), value: None });
+        }
     }
 
     /// Notes a fact, unless it is known already.
@@ -279,6 +323,13 @@ impl<'s, B: Body> Draft<'s, B> {
                 self.put_mutation(exchanged);
             }
         }
+    }
+
+    fn without_rollups(&self, table: &Id, data: B) -> B {
+        let Some(definition) = self.schema().table(table) else { return data };
+        let held = definition.rollups.keys().filter(|name| data.kind(name).is_some());
+        let held: Vec<String> = held.cloned().collect();
+        if held.is_empty() { data } else { data.patched(&B::empty(), &held) }
     }
 
     fn exchanged(&self, table: &Id, data: &B, mapping: &Mapping) -> Option<B> {

@@ -26,6 +26,10 @@ use crate::{
     activity::What,
     body::Body,
     error::Error,
+    hierarchy::{
+        orphans::{self, Strategy},
+        rollups,
+    },
     log::entry::{Id, Mutation, MutationState, Operation, Refusal},
     protocol::{OperationResult, Page},
     schema::Priority,
@@ -106,6 +110,40 @@ pub enum Command<B> {
     Note {
         what: What,
     },
+    /// Derives the roll-ups of all records, if another release of the app wrote without them.
+    DeriveRollups,
+    /// Does something about records that refer to a parent that is not here; about all of them if none is named.
+    ResolveOrphans {
+        strategy: Strategy,
+        /// Table and id. What is no orphan any more is passed over.
+        orphans: Option<Vec<(Id, Id)>>,
+        priority: Option<Priority>,
+    },
+}
+
+impl<B> Command<B> {
+    /// Whether a person or the app wants it, so that what follows from it is sent like any other change. What the server
+    /// says is not written back to it.
+    #[must_use]
+    pub fn is_local(&self) -> bool {
+        match self {
+            Self::Create { .. }
+            | Self::Update { .. }
+            | Self::Delete { .. }
+            | Self::Discard { .. }
+            | Self::Retry { .. }
+            | Self::ResolveOrphans { .. } => true,
+            Self::Depend { .. }
+            | Self::Send { .. }
+            | Self::Answer { .. }
+            | Self::Fail { .. }
+            | Self::Pull { .. }
+            | Self::EndFullPull { .. }
+            | Self::ForgetCursor { .. }
+            | Self::Note { .. }
+            | Self::DeriveRollups => false,
+        }
+    }
 }
 
 impl<B> Command<B> {
@@ -126,7 +164,9 @@ impl<B> Command<B> {
             | Self::Depend { .. }
             | Self::Pull { .. }
             | Self::ForgetCursor { .. }
-            | Self::Note { .. } => false,
+            | Self::Note { .. }
+            | Self::DeriveRollups
+            | Self::ResolveOrphans { .. } => false,
         }
     }
 }
@@ -168,6 +208,8 @@ pub enum Done {
         discarded: Vec<Id>,
         withdrawing: Vec<Id>,
     },
+    /// How many references of orphans are resolved now.
+    Resolved(usize),
     Nothing,
 }
 
@@ -316,5 +358,48 @@ fn decide_on<B: Body>(
             note::how_it_goes(draft, writing.now_ms(), what);
             Ok(Done::Nothing)
         }
+        // That is the last step of every entry.
+        Command::DeriveRollups => Ok(Done::Nothing),
+        Command::ResolveOrphans { strategy, orphans, priority } => {
+            let resolved = orphans::resolve(draft, *strategy, orphans.as_deref(), |draft, orphan| {
+                let options = WriteOptions { priority: *priority, ..WriteOptions::default() };
+                delete::delete(draft, writing, &orphan.table, &orphan.id, &options)
+            });
+            resolved.map(Done::Resolved)
+        }
+    }
+}
+
+/// The mutations that send roll-ups are numbered from here on, so that they share no id with those of the command.
+const ROLLUP_MUTATIONS: u64 = 1 << 32;
+
+/// What an entry's commands were, besides what they changed.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Causes {
+    /// The mint of one that was made here: roll-ups that are to be sent are sent with it.
+    local: Option<Mint>,
+    /// Whether all roll-ups may be derived in it, should they be out of date: what uses the reserve stays small.
+    may_derive_all: bool,
+}
+
+impl Causes {
+    /// Adds a command that was decided.
+    pub fn add<B>(&mut self, command: &Command<B>, mint: Mint) {
+        if command.is_local() {
+            self.local = Some(mint);
+        }
+        self.may_derive_all |=
+            (command.is_local() && !command.may_use_reserve()) || matches!(command, Command::DeriveRollups);
+    }
+}
+
+/// The last step of an entry, when all its commands are decided: what follows from their changes.
+pub fn finish<B: Body>(draft: &mut Draft<'_, B>, causes: Causes, writer: &Writer) {
+    let sent = rollups::derive(draft, causes.may_derive_all);
+    orphans::forget_settled(draft);
+    let Some(mint) = causes.local else { return };
+    let mut writing = Writing { writer, mint, mutations: ROLLUP_MUTATIONS, records: 0 };
+    for ((table, id), values) in sent {
+        write::send_rollups(draft, &mut writing, &table, &id, &values);
     }
 }

@@ -2,11 +2,11 @@
 
 use super::{WriteOptions, Writing, check, draft::Draft, settle};
 use crate::{
-    body::Body,
+    body::{Body, Scalar},
     error::Error,
     ids::is_uuid,
     log::entry::{Base, Id, Mutation, MutationState, Operation, Record, ServerCopy},
-    schema::{Ids, Table},
+    schema::{Ids, Priority, Table},
 };
 
 /// The options with the dependencies that still have to be waited for. One that has left the outbox needs no wait.
@@ -73,18 +73,55 @@ pub(super) fn update<B: Body>(
     add(&mut dependencies, &options.depends_on);
     let named: Vec<&str> = fields.iter().copied().chain(unset.iter().map(String::as_str)).collect();
     let priority = options.priority.unwrap_or_else(|| definition.priority.of(named.iter().copied()));
-    // What has to come after something else would come before it, were it folded into an earlier change.
     let has_its_place =
         !options.depends_on.is_empty() || named.iter().any(|field| is_placed(definition, field));
+    let change = Change { changes, unset, dependencies, priority, has_its_place };
+    put_change(draft, writing, table, &id, &record, change);
+    Ok(id)
+}
 
-    let outstanding = draft.mutations_of(table, &id);
+/// Sends what changed in the roll-ups of a record, as an ordinary update of it.
+pub(super) fn send_rollups<B: Body>(
+    draft: &mut Draft<'_, B>,
+    writing: &mut Writing<'_>,
+    table: &Id,
+    id: &Id,
+    values: &[(&str, Scalar)],
+) {
+    let Some(definition) = draft.schema().table(table) else { return };
+    let Some(record) = draft.live(table, id).cloned() else { return };
+    let priority = definition.priority.of(values.iter().map(|(name, _)| *name));
+    let changes = B::of(values);
+    let change = Change { changes, unset: &[], dependencies: Vec::new(), priority, has_its_place: false };
+    put_change(draft, writing, table, id, &record, change);
+}
+
+/// A checked update.
+struct Change<'c, B> {
+    changes: B,
+    unset: &'c [String],
+    dependencies: Vec<Id>,
+    priority: Priority,
+    /// Whether it has to come after something else, and would come before it, were it folded into an earlier change.
+    has_its_place: bool,
+}
+
+fn put_change<B: Body>(
+    draft: &mut Draft<'_, B>,
+    writing: &mut Writing<'_>,
+    table: &Id,
+    id: &Id,
+    record: &Record<B>,
+    Change { changes, unset, dependencies, priority, has_its_place }: Change<'_, B>,
+) {
+    let outstanding = draft.mutations_of(table, id);
     let mutation = match outstanding.last() {
         // Two changes of one record, neither ever sent, are one.
         Some(last) if last.is_open() && last.operation != Operation::Delete && !has_its_place => {
             let mut merged = (**last).clone();
             merged.data = last.data.patched(&changes, unset);
             if last.operation == Operation::Update {
-                merged.unset.retain(|field| !fields.contains(&field.as_str()));
+                merged.unset.retain(|field| changes.kind(field).is_none());
                 let added = unset.iter().filter(|field| !last.unset.contains(field)).cloned();
                 merged.unset.extend(added.collect::<Vec<_>>());
             }
@@ -96,21 +133,20 @@ pub(super) fn update<B: Body>(
             unset: unset.to_vec(),
             base_version: record.version,
             dependencies,
-            ..writing.mutation(draft, table, &id, Operation::Update, changes.clone(), priority)
+            ..writing.mutation(draft, table, id, Operation::Update, changes.clone(), priority)
         },
     };
-    remember_base(draft, table, &id, &record, outstanding.is_empty());
+    remember_base(draft, table, id, record, outstanding.is_empty());
     let states = outstanding.iter().map(|mutation| mutation.state).chain([MutationState::Pending]);
     let row = Record {
         data: record.data.patched(&changes, unset),
         local_updated_at: Some(writing.now_ms()),
         sync_id: Some(mutation.id.clone()),
         status: settle::status(record.version.is_some(), states),
-        ..record
+        ..record.clone()
     };
-    draft.put_record(table, &id, Some(row));
+    draft.put_record(table, id, Some(row));
     draft.put_mutation(mutation);
-    Ok(id)
 }
 
 /// Whether a change of this field has its place among the changes of other records: a foreign key must come after its

@@ -7,8 +7,9 @@ use futures_util::future::{Either, select};
 
 use super::{Engine, load::Watch, room::Share};
 use crate::{
-    decide::{Command, Done, check, decide, draft::Draft, mint::Mint},
+    decide::{Causes, Command, Done, check, decide, draft::Draft, finish, mint::Mint},
     error::Error,
+    hierarchy::rollups,
     log::{
         codec::pack_entry,
         entry::{Change, Entry, Id, Position},
@@ -103,7 +104,12 @@ impl<P: Ports> Engine<P> {
             Command::Send { .. }
             | Command::Depend { .. }
             | Command::ForgetCursor { .. }
-            | Command::Note { .. } => {}
+            | Command::Note { .. }
+            | Command::DeriveRollups => {}
+            // What refers to whom is not known before they are all there.
+            Command::ResolveOrphans { .. } => {
+                tables.extend(self.schema.tables.keys().map(|table| Id::from(table.as_str())));
+            }
             Command::Fail { mutation, .. } => {
                 tables.extend(self.tables_of(std::slice::from_ref(mutation)));
             }
@@ -116,6 +122,11 @@ impl<P: Ports> Engine<P> {
                 let parents = definitions.iter().flat_map(|definition| definition.references.values());
                 tables.extend(parents.map(|parent| Id::from(parent.table.as_str())).collect::<Vec<_>>());
             }
+        }
+        if rollups::are_current(&self.state()) {
+            rollups::close(&self.schema, &mut tables);
+        } else {
+            tables.extend(rollups::tables(&self.schema));
         }
         tables.sort();
         tables.dedup();
@@ -149,12 +160,17 @@ impl<P: Ports> Engine<P> {
             .collect()
     }
 
-    /// Commits everything that waits, as one entry. Called with the gate held.
+    /// Commits everything that waits, as one entry wherever it can be one. Called with the gate held.
     async fn commit_waiting(&self) {
-        let mut waiting: Vec<Waiting<P::Body>> = self.queue.take().into();
-        if waiting.is_empty() {
-            return;
+        let mut left = self.queue.borrow().len();
+        while left > 0 {
+            let waiting = self.take_waiting();
+            left = left.saturating_sub(waiting.len());
+            self.commit_together(waiting).await;
         }
+    }
+
+    async fn commit_together(&self, mut waiting: Vec<Waiting<P::Body>>) {
         let durability = waiting.iter().map(|waiting| waiting.durability).max().unwrap_or_default();
         let mut misses = 0;
         let mut unknown = 0;
@@ -226,6 +242,19 @@ impl<P: Ports> Engine<P> {
         }
     }
 
+    /// What is committed together: all that waits. Where roll-ups are sent, what is written here and what the server said
+    /// are entries of their own, so that it is known what a roll-up changed with.
+    fn take_waiting(&self) -> Vec<Waiting<P::Body>> {
+        let mut queue = self.queue.borrow_mut();
+        let mut together = queue.len();
+        if self.schema.sends_rollups() {
+            let first = queue.front().map(|waiting| waiting.command.is_local());
+            let alike = |waiting: &&Waiting<_>| Some(waiting.command.is_local()) == first;
+            together = queue.iter().take_while(alike).count();
+        }
+        queue.drain(..together).collect()
+    }
+
     fn decide_all(
         &self,
         waiting: &[Waiting<P::Body>],
@@ -233,15 +262,19 @@ impl<P: Ports> Engine<P> {
     ) -> (Vec<Change<P::Body>>, Vec<Answer>) {
         let state = self.state();
         let mut draft = Draft::new(&state);
-        let answers = waiting
-            .iter()
-            .map(|waiting| {
-                if reserve_only && !waiting.command.may_use_reserve() {
-                    return Err(Error::QuotaExceeded);
-                }
-                decide(&mut draft, &waiting.command, waiting.mint, &self.writer)
-            })
-            .collect();
+        let mut causes = Causes::default();
+        let decide = |waiting: &Waiting<P::Body>| {
+            if reserve_only && !waiting.command.may_use_reserve() {
+                return Err(Error::QuotaExceeded);
+            }
+            let done = decide(&mut draft, &waiting.command, waiting.mint, &self.writer);
+            if done.is_ok() {
+                causes.add(&waiting.command, waiting.mint);
+            }
+            done
+        };
+        let answers = waiting.iter().map(decide).collect();
+        finish(&mut draft, causes, &self.writer);
         (draft.into_changes(), answers)
     }
 

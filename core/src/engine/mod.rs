@@ -10,6 +10,7 @@
 mod commit;
 mod compact;
 mod health;
+mod hierarchy;
 mod load;
 mod outlook;
 mod pass;
@@ -123,6 +124,8 @@ impl<P: Ports> Engine<P> {
         engine.announce_release().await;
         drop(gate);
         engine.check_running()?;
+        // A store without room is no reason not to open: the next write tries again.
+        let _ = engine.keep_rollups().await;
         Ok(engine)
     }
 
@@ -130,17 +133,21 @@ impl<P: Ports> Engine<P> {
     fn genesis(&self, tenant: &Id) -> Entry<P::Body> {
         let random = self.ports.random().bits();
         let fact = |key: &str, value: String| Change::Meta { key: key.into(), value: Some(value) };
+        let rollups = Some(&self.schema.rollups_text).filter(|text| !text.is_empty());
         let device = format!("device_{}_{:08x}", self.ports.clock().now_ms(), random >> 32);
         Entry {
             format: self.release.format,
             requires: Some(self.standing.asks),
             mark: self.mark(),
             prev: Position::default(),
-            changes: vec![
+            changes: [
                 fact(Meta::DEVICE_ID, device),
                 fact(Meta::TENANT, tenant.to_string()),
                 fact(Meta::PRINCIPAL, self.writer.principal.to_string()),
-            ],
+            ]
+            .into_iter()
+            .chain(rollups.map(|text| fact(Meta::ROLLUPS, text.clone())))
+            .collect(),
         }
     }
 

@@ -6,6 +6,8 @@ mod health;
 mod outbox;
 mod passes;
 mod releases;
+mod rollups;
+mod rollups_model;
 mod room;
 mod writes;
 
@@ -270,6 +272,7 @@ async fn open(log: &MemoryLog<Value>, remote: &Rc<Script>, dice: &Rc<Dice>) -> R
     open_with(schema(), log, remote, dice).await
 }
 
+/// The same under another schema.
 async fn open_with(
     schema: Rc<Schema>,
     log: &MemoryLog<Value>,

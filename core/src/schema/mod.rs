@@ -5,11 +5,17 @@
 
 mod order;
 mod parse;
+mod relations;
+mod rollups;
 pub mod scope;
 
 use std::collections::BTreeMap;
 
-pub use self::scope::Scope;
+pub use self::{
+    relations::{Relation, Relations},
+    rollups::{Rollup, RollupGroup, RollupKind},
+    scope::Scope,
+};
 
 /// What is wrong with a schema document, and where.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -46,6 +52,10 @@ pub struct Schema {
     pub tables: BTreeMap<String, Table>,
     /// By name: parts of the data that can be pulled instead of the whole.
     pub scopes: BTreeMap<String, Scope>,
+    /// All roll-ups in the order in which they are derived: one that another reads comes first.
+    pub rollups: Vec<RollupGroup>,
+    /// The same as text, a line each: equal text, equal values. Empty without roll-ups.
+    pub rollups_text: String,
 }
 
 /// One table of a schema.
@@ -67,6 +77,8 @@ pub struct Table {
     pub priority: PriorityRule,
     /// How it is pulled.
     pub pull: PullRule,
+    /// Values derived from children, by name; some are declared as fields too.
+    pub rollups: BTreeMap<String, Rollup>,
 }
 
 /// How a table is pulled.
@@ -200,6 +212,12 @@ impl Schema {
     #[must_use]
     pub fn tables_parents_first(&self) -> Vec<&str> {
         order::parents_first(self)
+    }
+
+    /// What refers to what, as a graph.
+    #[must_use]
+    pub fn relations(&self) -> Relations<'_> {
+        relations::of(self)
     }
 }
 

@@ -7,33 +7,33 @@ use serde_json::{Map, Value};
 
 use super::{
     Field, FieldKind, Ids, OnDelete, Priority, PriorityRule, PullRule, Reference, Schema, SchemaError, Scope,
-    Table, scope::Term,
+    Table, rollups, scope::Term,
 };
 
 /// Parts of the schema language that exist in the design and come with a later release.
-const LATER: [&str; 4] = ["conflict", "retention", "rollups", "rules"];
+const LATER: [&str; 3] = ["conflict", "retention", "rules"];
 
 /// Longer names would make ids and indexes unwieldy.
 const NAME_CHARS_MAX: usize = 64;
 
 type Parsed<T> = Result<T, SchemaError>;
 
-fn error<T>(path: &str, message: impl Into<String>) -> Parsed<T> {
+pub(super) fn error<T>(path: &str, message: impl Into<String>) -> Parsed<T> {
     Err(SchemaError { path: path.to_owned(), message: message.into() })
 }
 
-fn at(path: &str, key: &str) -> String {
+pub(super) fn at(path: &str, key: &str) -> String {
     if path == "schema" { key.to_owned() } else { format!("{path}.{key}") }
 }
 
-fn object<'a>(value: &'a Value, path: &str) -> Parsed<&'a Map<String, Value>> {
+pub(super) fn object<'a>(value: &'a Value, path: &str) -> Parsed<&'a Map<String, Value>> {
     match value {
         Value::Object(map) => Ok(map),
         _ => error(path, "must be an object"),
     }
 }
 
-fn only(map: &Map<String, Value>, path: &str, known: &[&str]) -> Parsed<()> {
+pub(super) fn only(map: &Map<String, Value>, path: &str, known: &[&str]) -> Parsed<()> {
     if let Some(key) = map.keys().find(|key| !known.contains(&key.as_str())) {
         let path = at(path, key);
         return if LATER.contains(&key.as_str()) {
@@ -47,7 +47,7 @@ fn only(map: &Map<String, Value>, path: &str, known: &[&str]) -> Parsed<()> {
 
 /// A table's or field's name. Names become parts of ids, paths, indexes and JSON paths in SQL, so their alphabet is
 /// narrow: letters and digits of any script, `_` and `-`.
-fn name(name: &str, path: &str) -> Parsed<()> {
+pub(super) fn name(name: &str, path: &str) -> Parsed<()> {
     if name == "id" || name.starts_with('_') {
         return error(path, "is a reserved name: `id` and names that begin with `_` are Landfall's");
     }
@@ -103,7 +103,17 @@ pub(super) fn schema(document: &Value) -> Parsed<Schema> {
             return error(&path, format!("names `{scope}`, which is no scope of this schema"));
         }
     }
-    Ok(Schema { version, min_reader, min_writer, tables: parsed, scopes })
+    let mut schema = Schema {
+        version,
+        min_reader,
+        min_writer,
+        tables: parsed,
+        scopes,
+        rollups: Vec::new(),
+        rollups_text: String::new(),
+    };
+    rollups::add(&mut schema, tables)?;
+    Ok(schema)
 }
 
 fn scopes(value: &Value, tables: &BTreeMap<String, Table>) -> Parsed<BTreeMap<String, Scope>> {
@@ -229,7 +239,7 @@ fn number(value: &Value, path: &str) -> Parsed<u32> {
 
 fn table(value: &Value, path: &str) -> Parsed<Table> {
     let map = object(value, path)?;
-    only(map, path, &["fields", "references", "indexes", "unique", "ids", "priority", "pull"])?;
+    only(map, path, &["fields", "references", "indexes", "unique", "ids", "priority", "pull", "rollups"])?;
     let Some(value) = map.get("fields") else { return error(&at(path, "fields"), "is missing") };
     let fields = fields(value, &at(path, "fields"))?;
     let references = match map.get("references") {
@@ -252,7 +262,9 @@ fn table(value: &Value, path: &str) -> Parsed<Table> {
     let priority = priority_rule(map.get("priority"), &at(path, "priority"), &fields)?;
     let pull = pull_rule(map.get("pull"), &at(path, "pull"))?;
     let field_names = fields.keys().cloned().collect();
-    Ok(Table { fields, field_names, references, indexes, unique, ids, priority, pull })
+    // Roll-ups name other tables: they are read when all of those are.
+    let rollups = BTreeMap::new();
+    Ok(Table { fields, field_names, references, indexes, unique, ids, priority, pull, rollups })
 }
 
 fn fields(value: &Value, path: &str) -> Parsed<BTreeMap<String, Field>> {

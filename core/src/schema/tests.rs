@@ -2,6 +2,8 @@ use serde_json::{Value, json};
 
 use super::*;
 
+mod rollups;
+
 fn demo() -> Value {
     json!({
         "version": 3,
@@ -179,7 +181,7 @@ fn indexes_and_natural_keys_name_ordered_fields_once() {
 
 #[test]
 fn unknown_keys_are_refused_and_later_ones_say_so() {
-    for later in ["rollups", "rules", "conflict", "retention"] {
+    for later in ["rules", "conflict", "retention"] {
         let (path, message) = refused(|d| d["tables"]["tasks"][later] = json!({}));
         assert_eq!(path, format!("tables.tasks.{later}"));
         assert!(message.contains("not supported in this release"), "{message}");

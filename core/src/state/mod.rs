@@ -11,7 +11,7 @@ pub mod ids;
 pub mod outbox;
 pub mod references;
 
-use std::{collections::BTreeMap, rc::Rc};
+use std::{collections::BTreeMap, ops::Bound, rc::Rc};
 
 use self::{activity::ActivityLog, ids::IdMap, outbox::Outbox};
 use rustc_hash::FxHashMap;
@@ -39,6 +39,8 @@ impl Meta {
     pub const EPOCH: &'static str = "epoch";
     /// The last server time seen.
     pub const SERVER_TIME: &'static str = "serverTime";
+    /// By which roll-ups the records are derived ([`Schema::rollups_text`]); absent where some may be out of date.
+    pub const ROLLUPS: &'static str = "rollups";
 }
 
 /// Learns of every record that a fold changes, before it is gone.
@@ -140,6 +142,17 @@ impl<B: Body> State<B> {
     #[must_use]
     pub fn stats(&self, table: &str) -> TableStats {
         self.stats.get(table).copied().unwrap_or_default()
+    }
+
+    /// The facts whose keys begin with `prefix`, in the order of their keys.
+    pub fn facts<'a>(&'a self, prefix: &'a str) -> impl Iterator<Item = (&'a Id, &'a str)> {
+        let from = self.meta.range::<str, _>((Bound::Included(prefix), Bound::Unbounded));
+        from.take_while(move |(key, _)| key.starts_with(prefix)).map(|(key, value)| (key, value.as_str()))
+    }
+
+    /// The sets that have been pulled, by name.
+    pub fn cursors(&self) -> impl Iterator<Item = (&Id, &Cursor)> {
+        self.cursors.iter()
     }
 
     /// The id under which a record lives now.

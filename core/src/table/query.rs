@@ -175,19 +175,9 @@ fn key(path: &str, part: &Value) -> Result<Vec<Scalar>, QueryError> {
         Value::Array(parts) => parts
             .iter()
             .enumerate()
-            .map(|(at, part)| scalar(part).ok_or_else(|| refuse(format!("{path}[{at}]"))))
+            .map(|(at, part)| Scalar::of_json(part).ok_or_else(|| refuse(format!("{path}[{at}]"))))
             .collect(),
-        single => Ok(vec![scalar(single).ok_or_else(|| refuse(path.to_owned()))?]),
-    }
-}
-
-fn scalar(value: &Value) -> Option<Scalar> {
-    match value {
-        Value::Null => Some(Scalar::Null),
-        Value::Bool(value) => Some(Scalar::Boolean(*value)),
-        Value::Number(value) => value.as_f64().map(Scalar::Number),
-        Value::String(value) => Some(Scalar::String(value.as_str().into())),
-        Value::Array(_) | Value::Object(_) => None,
+        single => Ok(vec![Scalar::of_json(single).ok_or_else(|| refuse(path.to_owned()))?]),
     }
 }
 

@@ -144,6 +144,9 @@ impl Body for Shared {
     fn empty() -> Self {
         Self(Value::empty().into())
     }
+    fn of(fields: &[(&str, crate::body::Scalar)]) -> Self {
+        Self(Value::of(fields).into())
+    }
     fn fields(&self) -> Vec<String> {
         self.0.fields()
     }

@@ -48,9 +48,10 @@ pub(super) fn check_unset(unset: &[String], fields: &Fields, table: Option<&Tabl
     Ok(())
 }
 
-/// Checks that a new record has everything it must have.
+/// Checks that a new record has everything it must have. Roll-ups are each device's own: most are never sent.
 pub(super) fn check_complete(fields: &Fields, table: &Table) -> Result<(), Reason> {
-    match table.fields.iter().find(|(name, field)| !field.optional && !fields.contains_key(*name)) {
+    let must = |name: &String, field: &Field| !field.optional && !table.rollups.contains_key(name);
+    match table.fields.iter().find(|(name, field)| must(name, field) && !fields.contains_key(*name)) {
         Some((name, _)) => Err(invalid(name, "is missing")),
         None => Ok(()),
     }

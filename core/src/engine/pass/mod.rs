@@ -119,6 +119,8 @@ impl<P: Ports> Engine<P> {
         self.check_writing()?;
         let tables: Vec<Id> = self.schema.tables.keys().map(|name| name.as_str().into()).collect();
         self.load_tables(&tables).await?;
+        // Without room for it there is still what empties the outbox; anything else comes up again below.
+        let _ = self.keep_rollups().await;
         if let Some(held) = self.status.borrow().held {
             report.error = Some(Failure::held(held));
             return Ok(Ended::Skipped);

@@ -17,6 +17,10 @@ impl Body for Sealed {
         unreachable!("made")
     }
 
+    fn of(_: &[(&str, Scalar)]) -> Self {
+        unreachable!("made")
+    }
+
     fn fields(&self) -> Vec<String> {
         unreachable!("read")
     }

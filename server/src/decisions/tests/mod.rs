@@ -30,7 +30,9 @@ pub(super) struct World<S> {
 
 fn schema() -> Schema {
     let document = json!({ "version": 1, "tables": {
-        "projects": { "fields": { "name": "string", "progress": "number?" }, "unique": ["name"] },
+        "projects": { "fields": { "name": "string", "progress": "number?", "phase_count": "number" }, "unique": ["name"],
+            // Derived on each device and sent by none: no create has to have it.
+            "rollups": { "phase_count": { "count": "phases" } } },
         "phases": { "fields": { "project_id": "string", "name": "string" },
             "references": { "project_id": { "table": "projects", "onDelete": "cascade" } } },
         "tasks": { "fields": { "phase_id": "string", "title": "string", "done": "boolean?", "log": "json?",
