@@ -2,8 +2,15 @@
 
 use landfall_core::ports::{Clock, Random};
 use uuid::Uuid;
+use wasm_bindgen::prelude::*;
 
-/// `Date.now()`.
+#[wasm_bindgen]
+extern "C" {
+    #[wasm_bindgen(js_namespace = performance, js_name = now)]
+    fn performance_now() -> f64;
+}
+
+/// `Date.now()`, and `performance.now()` for durations.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct DeviceClock;
 
@@ -15,6 +22,15 @@ impl Clock for DeviceClock {
     )]
     fn now_ms(&self) -> u64 {
         js_sys::Date::now() as u64
+    }
+
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "whole milliseconds, never negative"
+    )]
+    fn elapsed_ms(&self) -> u64 {
+        performance_now() as u64
     }
 }
 

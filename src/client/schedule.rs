@@ -6,14 +6,13 @@ use std::rc::Rc;
 use gloo_timers::callback::Timeout;
 use landfall_core::engine::Report;
 use landfall_core::error::Error;
-use landfall_core::ports::{Ports, Random};
+use landfall_core::ports::{Clock, Ports, Random};
 use landfall_core::schedule::{Occasion, Schedule, Task};
-use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::spawn_local;
 use web_sys::VisibilityState;
 
 use super::instance::Instance;
-use crate::clock::CryptoRandom;
+use crate::clock::{CryptoRandom, DeviceClock};
 use crate::connectivity::online;
 use crate::scope::scope;
 
@@ -36,20 +35,9 @@ impl Clockwork {
     }
 }
 
-#[wasm_bindgen]
-extern "C" {
-    #[wasm_bindgen(js_namespace = performance, js_name = now)]
-    fn performance_now() -> f64;
-}
-
 /// Milliseconds by a clock that nobody sets.
-#[expect(
-    clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
-    reason = "whole milliseconds, never negative"
-)]
 fn now_ms() -> u64 {
-    performance_now() as u64
+    DeviceClock.elapsed_ms()
 }
 
 fn is_looked_at() -> bool {

@@ -6,8 +6,6 @@
 
 use rustc_hash::FxHashMap;
 
-use std::collections::BTreeSet;
-
 use super::{Answer, Tally, Writing, draft::Draft, note, settle};
 use crate::{
     activity::{ByTable, What},
@@ -24,7 +22,7 @@ pub(super) fn settle_all<B: Body>(
     answer: &Answer<B>,
 ) -> Tally {
     let mut tally = Tally::default();
-    let (mut applied, mut conflicts, mut rejected) = (ByTable::new(), ByTable::new(), ByTable::new());
+    let mut applied = ByTable::new();
     note::take_epoch(draft, writing.now_ms(), &answer.epoch);
     draft.put_meta(Meta::SERVER_TIME, answer.server_time.to_string());
     for (id, outcome) in parents_first(draft, answer) {
@@ -59,7 +57,6 @@ pub(super) fn settle_all<B: Body>(
                 } else {
                     park(draft, writing, &mutation, MutationState::Conflict, refusal);
                 }
-                note::one_more(&mut conflicts, &mutation.table);
                 tally.conflicts += 1;
             }
             Outcome::Rejected(rejection) => {
@@ -71,7 +68,6 @@ pub(super) fn settle_all<B: Body>(
                     let refusal = Refusal { code, message, field, class };
                     park(draft, writing, &mutation, MutationState::Rejected, refusal);
                 }
-                note::one_more(&mut rejected, &mutation.table);
                 tally.rejected += 1;
             }
             Outcome::Deferred { retry_after_ms } => {
@@ -90,14 +86,9 @@ pub(super) fn settle_all<B: Body>(
             }
         }
     }
-    let tables: BTreeSet<Id> =
-        [&applied, &conflicts, &rejected].into_iter().flat_map(ByTable::keys).cloned().collect();
-    for table in tables {
-        let of = |counts: &ByTable| counts.get(&table).copied().unwrap_or_default();
-        draft.count(&table, |stats| {
-            stats.pushed += of(&applied);
-            stats.conflicts += of(&conflicts);
-            stats.rejected += of(&rejected);
+    for (table, count) in &applied {
+        draft.count(table, |stats| {
+            stats.pushed += count;
             stats.last_pushed_at = Some(writing.now_ms());
         });
     }
@@ -167,6 +158,10 @@ fn is_deleted_since<B: Body>(draft: &Draft<'_, B>, mutation: &Mutation<B>) -> bo
 fn leave<B: Body>(draft: &mut Draft<'_, B>, writing: &Writing<'_>, mutation: &Mutation<B>) {
     draft.remove_mutation(&mutation.id);
     draft.note(writing.now_ms(), What::Withdrawn { of: mutation.subject() });
+    draft.count(&mutation.table, |stats| {
+        stats.withdrawn += 1;
+        stats.last_pushed_at = Some(writing.now_ms());
+    });
     if mutation.operation == Operation::Create {
         for later in draft.mutations_of(&mutation.table, &mutation.record_id) {
             draft.remove_mutation(&later.id);
@@ -318,6 +313,10 @@ fn park<B: Body>(
     parked.error = Some(refusal.clone());
     draft.put_mutation(parked);
     let conflict = state == MutationState::Conflict;
+    draft.count(&mutation.table, |stats| {
+        *(if conflict { &mut stats.conflicts } else { &mut stats.rejected }) += 1;
+        stats.last_pushed_at = Some(writing.now_ms());
+    });
     draft.note(writing.now_ms(), What::Parked { of: mutation.subject(), conflict, reason: refusal });
     settle::settle(draft, &mutation.table, &mutation.record_id);
 }

@@ -117,14 +117,16 @@ pub struct TableHealth {
     pub pulled: u64,
     pub conflicts: u64,
     pub rejected: u64,
+    pub withdrawn: u64,
     pub last_pushed_at: Option<u64>,
     pub last_pulled_at: Option<u64>,
 }
 
 impl TableHealth {
     fn new(counts: Counts, stats: TableStats) -> Self {
-        let TableStats { pushed, pulled, conflicts, rejected, last_pushed_at, last_pulled_at } = stats;
-        Self { counts, pushed, pulled, conflicts, rejected, last_pushed_at, last_pulled_at }
+        let TableStats { pushed, pulled, conflicts, rejected, withdrawn, last_pushed_at, last_pulled_at } =
+            stats;
+        Self { counts, pushed, pulled, conflicts, rejected, withdrawn, last_pushed_at, last_pulled_at }
     }
 }
 
@@ -151,10 +153,7 @@ impl<P: Ports> Engine<P> {
             }
         });
         let trouble = state.activity.troubles().next().map(|line| &line.what);
-        let held = status.held.or(match trouble {
-            Some(What::Held { why }) => Some(*why),
-            _ => None,
-        });
+        let held = self.held();
         let last_error = status.last_error.clone().or_else(|| trouble.map(failure_of));
 
         let quiet_ms = oldest.as_ref().map_or(0, |oldest| vitals.quiet_ms(oldest.age_ms, now));

@@ -9,6 +9,7 @@
 
 mod commit;
 mod compact;
+mod explain;
 mod health;
 mod hierarchy;
 mod load;
@@ -30,6 +31,7 @@ use std::{
 use futures_util::{future::join, lock::Mutex};
 
 pub use self::{
+    explain::{Next, Outstanding, Presence, Story, SyncReason, TheirVersion, Told, Waiting},
     health::{Health, Oldest, QUIET_MS_MAX, Reason, Stuck, TableHealth, Why},
     pass::Report,
     status::{Failure, Held, Status},

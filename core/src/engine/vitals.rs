@@ -12,7 +12,7 @@ use crate::{
     activity::What,
     body::Body,
     log::entry::{Change, Id, Mutation},
-    outbox::{Waits, waits},
+    outbox::{BACKOFF_MS_MAX, Waits, waits},
     schema::Schema,
     state::State,
 };
@@ -92,8 +92,8 @@ impl Vitals {
             return;
         }
         match mutation.next_attempt_at {
-            // The server asked to wait with it: until then it is not late.
-            Some(due) if due > now.device_ms => {
+            // It is to wait: until then it is not late. A time further off than any backoff is a clock that was set back.
+            Some(due) if due > now.device_ms && due - now.device_ms <= BACKOFF_MS_MAX => {
                 self.ready_since.insert(id.clone(), now.elapsed + signed(due - now.device_ms));
             }
             _ => {

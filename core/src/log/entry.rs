@@ -235,7 +235,7 @@ pub struct Refusal {
     pub message: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub field: Option<String>,
-    #[serde(rename = "k", default)]
+    #[serde(default)]
     pub class: Class,
 }
 
@@ -363,6 +363,9 @@ pub struct TableStats {
     pub conflicts: u64,
     #[serde(rename = "x", default)]
     pub rejected: u64,
+    /// Given up by a person after they may have been sent, and never applied.
+    #[serde(rename = "d", default)]
+    pub withdrawn: u64,
     /// When the server last answered to a change.
     #[serde(rename = "w", default, skip_serializing_if = "Option::is_none")]
     pub last_pushed_at: Option<u64>,
@@ -375,6 +378,6 @@ impl TableStats {
     /// How many changes the server has answered to for good. Grows whenever sending comes along.
     #[must_use]
     pub fn settled(&self) -> u64 {
-        self.pushed + self.conflicts + self.rejected
+        self.pushed + self.conflicts + self.rejected + self.withdrawn
     }
 }
