@@ -2,9 +2,9 @@
 
 const PREFIX: &str = "temp_";
 
-/// The id a record is born with: `temp_<timestamp>_<random>_<entityType>`, where the random part is base 36 and at least
-/// six characters long. The time leads, so ids of one device sort by when they were made (until 2286, when a millisecond
-/// time grows a digit).
+/// The id a record is born with: `temp_<timestamp>_<random>_<entityType>`, where the random part is base 36 and thirteen
+/// characters long. The time leads, so ids of one device sort by when they were made (until 2286, when a millisecond
+/// time grows a digit), and those of one moment by their random part.
 #[must_use]
 pub fn temporary_id(timestamp_ms: u64, random: u64, table: &str) -> String {
     format!("{PREFIX}{timestamp_ms:013}_{}_{table}", base36(random))
@@ -35,7 +35,7 @@ pub fn is_uuid(id: &str) -> bool {
 fn base36(mut number: u64) -> String {
     const DIGITS: &[u8; 36] = b"0123456789abcdefghijklmnopqrstuvwxyz";
     let mut reversed = Vec::with_capacity(13);
-    while number > 0 || reversed.len() < 6 {
+    while number > 0 || reversed.len() < 13 {
         // The remainder is below 36, so the index is in range.
         reversed.push(char::from(DIGITS[usize::try_from(number % 36).unwrap_or(0)]));
         number /= 36;
@@ -49,10 +49,10 @@ mod tests {
 
     #[test]
     fn has_the_documented_form() {
-        assert_eq!(temporary_id(1_760_000_000_000, 0, "steps"), "temp_1760000000000_000000_steps");
+        assert_eq!(temporary_id(1_760_000_000_000, 0, "steps"), "temp_1760000000000_0000000000000_steps");
         assert_eq!(
             temporary_id(1_760_000_000_000, 36u64.pow(5), "time_logs"),
-            "temp_1760000000000_100000_time_logs"
+            "temp_1760000000000_0000000100000_time_logs"
         );
         assert_eq!(temporary_id(5, u64::MAX, "a"), "temp_0000000000005_3w5e11264sgsf_a");
     }

@@ -24,10 +24,10 @@ impl Mint {
         self.uuid(n * 2 + 1)
     }
 
-    /// The n-th temporary record id (V3).
+    /// The n-th temporary record id (V3). Those of one command sort in the order in which they were made.
     #[must_use]
     pub fn temporary_id(&self, n: u64, table: &str) -> String {
-        temporary_id(self.now_ms, self.mix(1, n), table)
+        temporary_id(self.now_ms, (self.mix(1, 0) >> 1) + n, table)
     }
 
     fn uuid(&self, n: u64) -> String {
@@ -67,6 +67,12 @@ mod tests {
         assert_eq!(ids.len(), 15_000);
         assert_eq!(mint.mutation_id(3), mint.mutation_id(3));
         assert_ne!(mint.mutation_id(3), Mint { seed: [7, 12], ..mint }.mutation_id(3));
+    }
+
+    #[test]
+    fn the_records_of_one_command_sort_as_they_were_made() {
+        let mint = Mint { now_ms: 1_760_000_000_000, seed: [u64::MAX, 3] };
+        assert!((0..5_000).map(|n| mint.temporary_id(n, "tasks")).is_sorted());
     }
 
     #[test]

@@ -4,6 +4,7 @@ mod activity;
 mod explain;
 mod fold;
 mod health;
+mod ids;
 mod outbox;
 mod passes;
 mod releases;

@@ -11,7 +11,11 @@ pub mod ids;
 pub mod outbox;
 pub mod references;
 
-use std::{collections::BTreeMap, ops::Bound, rc::Rc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    ops::Bound,
+    rc::Rc,
+};
 
 use self::{activity::ActivityLog, ids::IdMap, outbox::Outbox};
 use rustc_hash::FxHashMap;
@@ -64,6 +68,9 @@ pub struct State<B: Body> {
     tables: BTreeMap<Id, Table<B>>,
     pub outbox: Outbox<B>,
     bases: FxHashMap<(Id, Id), Base<B>>,
+    /// Of these the ones in which a foreign key still holds a temporary id: the answer to a create may come before the
+    /// answer to its parent's.
+    unnamed: BTreeSet<(Id, Id)>,
     pub ids: IdMap,
     cursors: BTreeMap<Id, Cursor>,
     meta: BTreeMap<Id, String>,
@@ -82,6 +89,7 @@ impl<B: Body> State<B> {
             tables: BTreeMap::new(),
             outbox: Outbox::default(),
             bases: FxHashMap::default(),
+            unnamed: BTreeSet::new(),
             ids: IdMap::default(),
             cursors: BTreeMap::new(),
             meta: BTreeMap::new(),
@@ -192,18 +200,17 @@ impl<B: Body> State<B> {
         for change in changes {
             match change {
                 Change::Record { table, id, row } => self.put_record(&table, &id, row, observer),
-                Change::Base { table, id, row: Some(base) } => {
-                    self.bases.insert((table, id), base);
-                }
-                Change::Base { table, id, row: None } => {
-                    self.bases.remove(&(table, id));
-                }
+                Change::Base { table, id, row } => self.put_base((table, id), row),
                 Change::Mutation { row: Some(mutation), .. } => self.outbox.put(mutation),
                 Change::Mutation { id, row: None } => self.outbox.remove(&id),
                 Change::Mapping(mapping) => {
                     let (table, temporary) = (mapping.table.clone(), mapping.temporary.clone());
                     self.activity.exchange(&mapping);
                     self.ids.insert(mapping);
+                    for key in std::mem::take(&mut self.unnamed) {
+                        let base = self.bases.remove(&key);
+                        self.put_base(key, base);
+                    }
                     self.exchange_references(&table, &temporary, observer);
                 }
                 Change::Cursor { set, row: Some(cursor) } => {
@@ -227,6 +234,19 @@ impl<B: Body> State<B> {
                 }
             }
         }
+    }
+
+    fn put_base(&mut self, key: (Id, Id), base: Option<Base<B>>) {
+        let base = base.map(|base| references::exchange_in_base(&self.schema, &self.ids, &key.0, base));
+        if base.as_ref().is_some_and(|base| references::base_holds_temporary(&self.schema, &key.0, base)) {
+            self.unnamed.insert(key.clone());
+        } else {
+            self.unnamed.remove(&key);
+        }
+        match base {
+            Some(base) => self.bases.insert(key, base),
+            None => self.bases.remove(&key),
+        };
     }
 
     fn put_record(&mut self, table: &Id, id: &Id, row: Option<Record<B>>, observer: &mut impl Observer<B>) {

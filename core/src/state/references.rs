@@ -29,11 +29,30 @@ pub fn exchange<B: Body>(schema: &Schema, ids: &IdMap, table: &str, data: &B) ->
     exchanged
 }
 
+/// Whether a foreign key holds a temporary id.
+fn refers_to_temporary<B: Body>(schema: &Schema, table: &str, data: &B) -> bool {
+    schema.table(table).is_some_and(|table| {
+        table.references.keys().any(|field| data.text(field).is_some_and(|text| is_temporary(&text)))
+    })
+}
+
 fn holds<B: Body>(schema: &Schema, table: &str, id: &str, data: &B) -> bool {
-    is_temporary(id)
-        || schema.table(table).is_some_and(|table| {
-            table.references.keys().any(|field| data.text(field).is_some_and(|text| is_temporary(&text)))
-        })
+    is_temporary(id) || refers_to_temporary(schema, table, data)
+}
+
+/// Whether a foreign key in one of the server's copies holds a temporary id.
+pub fn base_holds_temporary<B: Body>(schema: &Schema, table: &str, base: &Base<B>) -> bool {
+    let copies = base.base.iter().chain(&base.theirs);
+    copies.into_iter().any(|copy| refers_to_temporary(schema, table, &copy.data))
+}
+
+/// The server's copies of a record with their mapped foreign keys exchanged.
+pub fn exchange_in_base<B: Body>(schema: &Schema, ids: &IdMap, table: &str, base: Base<B>) -> Base<B> {
+    let copy = |copy: ServerCopy<B>| match exchange(schema, ids, table, &copy.data) {
+        Some(data) => ServerCopy { data, ..copy },
+        None => copy,
+    };
+    Base { base: base.base.map(copy), theirs: base.theirs.map(copy) }
 }
 
 /// Whether a stored row holds a temporary id outside the id map.
@@ -71,12 +90,6 @@ pub fn exchange_in_line(ids: &IdMap, line: &mut Activity) {
 
 /// A stored row with its mapped foreign keys exchanged.
 pub fn exchange_in_row<B: Body>(schema: &Schema, ids: &IdMap, row: Change<B>) -> Change<B> {
-    let copy = |table: &str, copy: Option<ServerCopy<B>>| {
-        copy.map(|copy| match exchange(schema, ids, table, &copy.data) {
-            Some(data) => ServerCopy { data, ..copy },
-            None => copy,
-        })
-    };
     match row {
         Change::Record { table, id, row: Some(record) } => {
             let record = match exchange(schema, ids, &table, &record.data) {
@@ -86,7 +99,7 @@ pub fn exchange_in_row<B: Body>(schema: &Schema, ids: &IdMap, row: Change<B>) ->
             Change::Record { table, id, row: Some(record) }
         }
         Change::Base { table, id, row: Some(base) } => {
-            let row = Some(Base { base: copy(&table, base.base), theirs: copy(&table, base.theirs) });
+            let row = Some(exchange_in_base(schema, ids, &table, base));
             Change::Base { table, id, row }
         }
         Change::Mutation { id, row: Some(mutation) } => {
