@@ -11,6 +11,7 @@ mod releases;
 mod rollups;
 mod rollups_model;
 mod room;
+mod volume;
 mod writes;
 
 use std::{

@@ -105,7 +105,7 @@ impl Run {
         Rc::clone(&self.contexts[which.index(self.contexts.len())])
     }
 
-    fn fields(&self, refers: [Option<Index>; 3], name: String) -> Value {
+    fn fields(&self, refers: [Option<Index>; 3], name: &str) -> Value {
         let mut data = json!({ "name": name });
         for ((field, table), which) in KEYS.iter().zip(refers) {
             let there: Vec<&String> =
@@ -120,7 +120,7 @@ impl Run {
     async fn step(&mut self, step: &Step) {
         match *step {
             Step::Create { context, table, refers } => {
-                let data = self.fields(refers, format!("n{}", self.plain.len()));
+                let data = self.fields(refers, &format!("n{}", self.plain.len()));
                 let id = create(&self.context(context), TABLES[table], data.clone()).await.unwrap();
                 self.plain.insert(id, (table, data));
             }
@@ -128,7 +128,7 @@ impl Run {
                 if self.plain.is_empty() {
                     return;
                 }
-                let changes = self.fields(refers, format!("c{name}"));
+                let changes = self.fields(refers, &format!("c{name}"));
                 let id = self.plain.keys().nth(which.index(self.plain.len())).unwrap().clone();
                 let (table, data) = self.plain.get_mut(&id).unwrap();
                 data.as_object_mut().unwrap().extend(changes.as_object().unwrap().clone());
@@ -146,7 +146,7 @@ impl Run {
                 }
             }
             Step::Answer { heard, backwards } => {
-                self.answer(|at| heard >> (at % 16) & 1 == 1, backwards).await
+                self.answer(|at| heard >> (at % 16) & 1 == 1, backwards).await;
             }
             Step::Compact { context } => {
                 self.context(context).compact().await.unwrap();
