@@ -94,6 +94,37 @@ impl SyncStatus {
     }
 }
 
+/// `_syncReason`: in short, why a record is not on its way although it differs from the server's. What says more comes
+/// first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum SyncReason {
+    /// Somebody else changed it first, and a person has to decide.
+    Conflict,
+    /// The server refused a change to it.
+    Rejected,
+    /// A change to it needs one that is parked.
+    Blocked,
+    /// Nothing is sent until somebody acts.
+    Held,
+}
+
+impl SyncReason {
+    /// Where a record says it: absent where there is none.
+    pub const FIELD: &'static str = "_syncReason";
+
+    /// The value that an app sees.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Conflict => "conflict",
+            Self::Rejected => "rejected",
+            Self::Blocked => "blocked",
+            Self::Held => "held",
+        }
+    }
+}
+
 /// What every record carries besides its fields (F1). Times are milliseconds since the Unix epoch.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SyncMetadata {

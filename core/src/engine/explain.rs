@@ -6,7 +6,7 @@ use serde::Serialize;
 use super::Engine;
 use crate::{
     activity::{Activity, Failure, Held, What},
-    body::{Body, SyncStatus},
+    body::{Body, SyncReason, SyncStatus},
     decide::check,
     error::Error,
     log::entry::{Id, Mutation, MutationState, Operation, Refusal},
@@ -50,31 +50,6 @@ pub enum Presence {
     Deleted,
     /// Nothing of it is held any more; only what happened to it is known.
     Gone,
-}
-
-/// In short, why a record is not on its way although it differs from the server's.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum SyncReason {
-    Conflict,
-    Rejected,
-    /// A change to it needs one that is parked.
-    Blocked,
-    /// Nothing is sent until somebody signs in.
-    Held,
-}
-
-impl SyncReason {
-    /// The value that an app sees.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Conflict => "conflict",
-            Self::Rejected => "rejected",
-            Self::Blocked => "blocked",
-            Self::Held => "held",
-        }
-    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -261,24 +236,16 @@ impl<P: Ports> Engine<P> {
         })
     }
 
-    /// In short, why a record does not get to the server; `None` for one that does, or has. Costs a lookup for a record with nothing
-    /// outstanding.
+    /// In short, why a record does not get to the server; `None` for one that does, or has. A lookup. Records as readers
+    /// get them say it too (`_syncReason`), but for [`SyncReason::Held`], which is the state of all that is outstanding.
     #[must_use]
     pub fn sync_reason(&self, table: &Id, id: &Id) -> Option<SyncReason> {
         let state = self.state();
-        let mut reason = None;
-        for mutation in state.outbox.of_record(table, &state.resolve(id)) {
-            match mutation.state {
-                MutationState::Conflict => return Some(SyncReason::Conflict),
-                MutationState::Rejected => reason = Some(SyncReason::Rejected),
-                MutationState::Pending | MutationState::Sending => {
-                    let blocked = state.outbox.counts().parked > 0 && blocker(&state, mutation).is_some();
-                    reason = reason.or(blocked.then_some(SyncReason::Blocked));
-                    reason = reason.or(self.held().map(|_| SyncReason::Held));
-                }
-            }
-        }
-        reason
+        let id = state.resolve(id);
+        state.reason(table, &id).or_else(|| {
+            let is_outstanding = state.outbox.of_record(table, &id).next().is_some();
+            self.held().filter(|_| is_outstanding).map(|_| SyncReason::Held)
+        })
     }
 
     fn outstanding(&self, state: &State<P::Body>, mutation: &Mutation<P::Body>) -> Outstanding {

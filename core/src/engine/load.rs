@@ -326,9 +326,8 @@ impl<P: Ports> Engine<P> {
             // The latest row of each key, and only that: rows of one run lie in the order of their keys and not of time, so
             // one that is gone may have had the place in the order of writing that another has now.
             let latest = latest(runs.remove(own).unwrap_or_default().into_iter().flatten());
-            for row in latest.into_values().flat_map(BTreeMap::into_values).filter(|row| !row.is_removal()) {
-                state.apply(vec![row], &mut ());
-            }
+            let rows = latest.into_values().flat_map(BTreeMap::into_values).filter(|row| !row.is_removal());
+            state.apply(rows.collect(), &mut ());
         }
         for table in self.schema.tables.keys() {
             let keyspace = keyspace::of_table(table);

@@ -31,7 +31,7 @@ use std::{
 use futures_util::{future::join, lock::Mutex};
 
 pub use self::{
-    explain::{Next, Outstanding, Presence, Story, SyncReason, TheirVersion, Told, Waiting},
+    explain::{Next, Outstanding, Presence, Story, TheirVersion, Told, Waiting},
     health::{Health, Oldest, QUIET_MS_MAX, Reason, Stuck, TableHealth, Why},
     pass::Report,
     status::{Failure, Held, Status},

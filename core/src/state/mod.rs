@@ -9,6 +9,7 @@ pub mod activity;
 mod export;
 pub mod ids;
 pub mod outbox;
+mod reasons;
 pub mod references;
 
 use std::{
@@ -76,6 +77,7 @@ pub struct State<B: Body> {
     meta: BTreeMap<Id, String>,
     pub activity: ActivityLog,
     stats: BTreeMap<Id, TableStats>,
+    reasons: reasons::Reasons,
 }
 
 impl<B: Body> State<B> {
@@ -95,6 +97,7 @@ impl<B: Body> State<B> {
             meta: BTreeMap::new(),
             activity: ActivityLog::default(),
             stats: BTreeMap::new(),
+            reasons: reasons::Reasons::default(),
         }
     }
 
@@ -186,6 +189,9 @@ impl<B: Body> State<B> {
                 table.remove(&row.key().1);
             }
         }
+        for ((_, id), reason) in self.reasons.iter().filter(|((table, _), _)| **table == *name) {
+            table.set_reason(id, Some(*reason));
+        }
         self.tables.insert(name.into(), table);
     }
 
@@ -197,6 +203,7 @@ impl<B: Body> State<B> {
 
     /// Folds the changes of one valid entry.
     pub fn apply(&mut self, changes: Vec<Change<B>>, observer: &mut impl Observer<B>) {
+        let touches_reasons = self.touches_reasons(&changes);
         for change in changes {
             match change {
                 Change::Record { table, id, row } => self.put_record(&table, &id, row, observer),
@@ -233,6 +240,9 @@ impl<B: Body> State<B> {
                     self.stats.insert(table, row);
                 }
             }
+        }
+        if touches_reasons {
+            self.refresh_reasons(observer);
         }
     }
 

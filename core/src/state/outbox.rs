@@ -23,6 +23,7 @@ pub struct Outbox<B> {
     by_record: FxHashMap<(Id, Id), Vec<u64>>,
     counts: Counts,
     by_table: FxHashMap<Id, Counts>,
+    parked: BTreeSet<u64>,
     /// Who names a mutation as a dependency. A tree: a parent may have a hundred thousand children that leave one by one.
     dependents: FxHashMap<Id, BTreeSet<u64>>,
     order: RefCell<Order>,
@@ -36,6 +37,7 @@ impl<B> Default for Outbox<B> {
             by_record: FxHashMap::default(),
             counts: Counts::default(),
             by_table: FxHashMap::default(),
+            parked: BTreeSet::new(),
             dependents: FxHashMap::default(),
             order: RefCell::default(),
         }
@@ -72,6 +74,7 @@ impl<B> Outbox<B> {
                 *counts.of(was) -= 1;
                 *counts.of(is) += 1;
             }
+            self.note_parked(&mutation);
             self.order.get_mut().touch([mutation.sequence]);
             self.by_sequence.insert(mutation.sequence, mutation);
             return;
@@ -85,6 +88,7 @@ impl<B> Outbox<B> {
         self.sequences.insert(mutation.id.clone(), mutation.sequence);
         *self.counts.of(mutation.state) += 1;
         *self.by_table.entry(mutation.table.clone()).or_default().of(mutation.state) += 1;
+        self.note_parked(&mutation);
         self.touch_around(&mutation);
         self.by_sequence.insert(mutation.sequence, mutation);
     }
@@ -92,6 +96,7 @@ impl<B> Outbox<B> {
     pub(crate) fn remove(&mut self, id: &str) {
         let Some(sequence) = self.sequences.remove(id) else { return };
         let Some(mutation) = self.by_sequence.remove(&sequence) else { return };
+        self.parked.remove(&sequence);
         *self.counts.of(mutation.state) -= 1;
         if let Some(counts) = self.by_table.get_mut(&mutation.table) {
             *counts.of(mutation.state) -= 1;
@@ -111,6 +116,14 @@ impl<B> Outbox<B> {
                     self.dependents.remove(dependency);
                 }
             }
+        }
+    }
+
+    fn note_parked(&mut self, mutation: &Mutation<B>) {
+        if mutation.state.is_parked() {
+            self.parked.insert(mutation.sequence);
+        } else {
+            self.parked.remove(&mutation.sequence);
         }
     }
 
@@ -141,6 +154,11 @@ impl<B> Outbox<B> {
     #[must_use]
     pub fn iter(&self) -> impl DoubleEndedIterator<Item = &Rc<Mutation<B>>> {
         self.by_sequence.values()
+    }
+
+    /// Those that wait for somebody's decision, in the order of writing.
+    pub fn parked(&self) -> impl Iterator<Item = &Rc<Mutation<B>>> {
+        self.parked.iter().filter_map(|sequence| self.by_sequence.get(sequence))
     }
 
     /// One record's, in the order of writing.

@@ -23,7 +23,9 @@ mod query;
 use std::cell::OnceCell;
 use std::collections::BTreeMap;
 
-use crate::body::{Body, SyncMetadata};
+use rustc_hash::FxHashMap;
+
+use crate::body::{Body, SyncMetadata, SyncReason};
 use crate::log::entry::{Id, Record};
 
 use index::{Entries, Index, window};
@@ -39,12 +41,18 @@ struct Row<B> {
 }
 
 impl<B: Body> Row<B> {
-    fn view(&self, id: &str) -> Option<&B> {
+    fn view(&self, id: &str, reason: Option<SyncReason>) -> Option<&B> {
         let record = &self.record;
         if record.deleted {
             return None;
         }
-        Some(self.view.get_or_init(|| record.data.record(id, &self.metadata())))
+        Some(self.view.get_or_init(|| match reason {
+            None => record.data.record(id, &self.metadata()),
+            Some(reason) => {
+                let data = record.data.with_text(SyncReason::FIELD, reason.as_str());
+                data.record(id, &self.metadata())
+            }
+        }))
     }
 
     fn metadata(&self) -> SyncMetadata {
@@ -69,6 +77,8 @@ pub struct Table<B> {
     /// How many of the rows are not deleted.
     live: usize,
     next_revision: u64,
+    /// Why records wait for somebody's decision: of the few that do.
+    reasons: FxHashMap<Id, SyncReason>,
 }
 
 impl<B: Body> Table<B> {
@@ -91,7 +101,14 @@ impl<B: Body> Table<B> {
                 distinct.push(Index::new(leading.to_vec()));
             }
         }
-        Self { rows: BTreeMap::new(), indexes: distinct, declared, live: 0, next_revision: 0 }
+        Self {
+            rows: BTreeMap::new(),
+            indexes: distinct,
+            declared,
+            live: 0,
+            next_revision: 0,
+            reasons: FxHashMap::default(),
+        }
     }
 
     /// The fields of its declared indexes, as [`Plan::new`] wants them.
@@ -167,6 +184,23 @@ impl<B: Body> Table<B> {
         self.indexes.iter_mut().for_each(Index::forget);
     }
 
+    /// Says in a record why it waits for somebody's decision, or no longer. Readers get another body from now on.
+    pub fn set_reason(&mut self, id: &Id, reason: Option<SyncReason>) {
+        match reason {
+            Some(reason) => self.reasons.insert(id.clone(), reason),
+            None => self.reasons.remove(id),
+        };
+        if let Some(row) = self.rows.get_mut(id) {
+            self.next_revision += 1;
+            row.revision = self.next_revision;
+            row.view.take();
+        }
+    }
+
+    fn reason(&self, id: &str) -> Option<SyncReason> {
+        if self.reasons.is_empty() { None } else { self.reasons.get(id).copied() }
+    }
+
     fn row(&mut self, record: Record<B>) -> Row<B> {
         self.next_revision += 1;
         Row { record, revision: self.next_revision, view: OnceCell::new() }
@@ -175,7 +209,7 @@ impl<B: Body> Table<B> {
     /// A record as readers get it: the same body until the record is put again. `None` if it is absent or deleted.
     #[must_use]
     pub fn view(&self, id: &str) -> Option<B> {
-        self.rows.get(id)?.view(id).cloned()
+        self.rows.get(id)?.view(id, self.reason(id)).cloned()
     }
 
     /// The ids of the records that a query asks for, in its order.
@@ -197,14 +231,15 @@ impl<B: Body> Table<B> {
             .filter_map(|id| Some((id, self.rows.get(id)?)))
             .filter(|(_, row)| !row.record.deleted)
             .collect();
-        let unread: Vec<_> = rows.iter().filter(|(_, row)| row.view.get().is_none()).collect();
+        let unread: Vec<_> =
+            rows.iter().filter(|(id, row)| row.view.get().is_none() && self.reason(id).is_none()).collect();
         let made = B::records(
             &unread.iter().map(|(id, row)| (&row.record.data, &***id, row.metadata())).collect::<Vec<_>>(),
         );
         for ((_, row), view) in unread.into_iter().zip(made) {
             row.view.get_or_init(|| view);
         }
-        rows.iter().filter_map(|(id, row)| row.view(id).cloned()).collect()
+        rows.iter().filter_map(|(id, row)| row.view(id, self.reason(id)).cloned()).collect()
     }
 
     /// How many records [`query`](Self::query) would give: offset and limit count.

@@ -6,8 +6,8 @@ use super::{
 };
 use crate::{
     activity::What,
-    body::SyncStatus,
-    engine::{Next, Presence, Story, SyncReason, Waiting},
+    body::{SyncReason, SyncStatus},
+    engine::{Next, Presence, Story, Waiting},
     log::entry::{Id, MutationState, Operation},
     protocol::{DeletionReason, DeletionRow, OperationResult, Outcome, Rejection, Theirs},
 };
@@ -149,6 +149,70 @@ fn a_refused_change_and_what_needs_it_tell_who_has_to_decide() {
         let told = serde_json::to_value(&deep).unwrap();
         assert_eq!(told["mutations"][0]["waits"]["for"], "blocked");
         assert_eq!((&told["next"]["kind"], &told["next"]["code"]), (&json!("decide"), &json!("forbidden")));
+    });
+}
+
+#[test]
+fn a_record_says_in_short_why_it_waits_and_no_longer_when_it_does_not() {
+    run(async {
+        let fixture = Fixture::new().await;
+        let engine = &fixture.engine;
+        let reason = |engine: &Engine<World>, table: &str, id: &str| {
+            let told = view(engine, table, id).unwrap().get("_syncReason").cloned();
+            assert_eq!(
+                told.as_ref().and_then(Value::as_str),
+                engine.sync_reason(&table.into(), &id.into()).map(SyncReason::as_str)
+            );
+            told
+        };
+        let project = create(engine, "projects", json!({ "name": "p" })).await.unwrap();
+        let step = create(engine, "steps", json!({ "project_id": project, "name": "s" })).await.unwrap();
+        let other = create(engine, "assets", json!({ "name": "o" })).await.unwrap();
+        let all = crate::table::Query::default();
+        let plan = engine.state().table("steps").unwrap().plan(&all).unwrap();
+        let steps = engine.live.borrow_mut().subscribe("steps".into(), plan);
+        let told = || {
+            let dirty = engine.live.borrow_mut().take_dirty();
+            let state = engine.state();
+            dirty.contains(&steps).then(|| {
+                engine
+                    .live
+                    .borrow_mut()
+                    .refresh(steps, state.table("steps").unwrap())
+                    .map(|rows| rows[0].get("_syncReason").cloned())
+            })
+        };
+        assert_eq!(told(), Some(Some(None)));
+        fixture.push(|upload| Ok(reject_projects(upload)));
+        fixture.empty_pull();
+        engine.pass_now().await;
+        assert_eq!(told(), Some(Some(Some(json!("blocked")))), "though nothing of the step itself changed");
+        assert_eq!(reason(engine, "projects", &project), Some(json!("rejected")));
+        assert_eq!(reason(engine, "assets", &other), None);
+        // What is written afterwards is known to wait too, and a context that comes later knows all of it.
+        let task = create(engine, "tasks", json!({ "step_id": step, "title": "t" })).await.unwrap();
+        update(engine, "steps", &step, json!({ "name": "again" })).await.unwrap();
+        engine.compact().await.unwrap();
+        let late = open(&fixture.log, &fixture.script, &fixture.dice).await;
+        late.load_tables(&["projects".into(), "steps".into(), "tasks".into(), "assets".into()])
+            .await
+            .unwrap();
+        for engine in [engine, &late] {
+            assert_eq!(reason(engine, "steps", &step), Some(json!("blocked")));
+            assert_eq!(reason(engine, "tasks", &task), Some(json!("blocked")));
+            assert_eq!(reason(engine, "assets", &other), None);
+        }
+        let views = late.state().table("steps").unwrap().views(&[step.as_str().into()]);
+        assert_eq!(views[0]["_syncReason"], "blocked");
+        let parked = engine.state().outbox.parked().next().unwrap().id.clone();
+        let retry = Command::Retry { mutation: parked, changes: None, unset: Vec::new() };
+        engine.submit(retry, Durability::Relaxed).await.unwrap();
+        late.catch_up().await.unwrap();
+        for engine in [engine, &late] {
+            for (table, id) in [("projects", &project), ("steps", &step), ("tasks", &task)] {
+                assert_eq!(reason(engine, table, id), None, "{table}");
+            }
+        }
     });
 }
 
