@@ -14,6 +14,7 @@ use super::{
     write::{add, is_placed, not_found, remember_base},
 };
 use crate::{
+    activity::What,
     body::Body,
     error::Error,
     log::entry::{Id, Mutation, Operation},
@@ -155,13 +156,19 @@ fn delete_one<B: Body>(
     let definition = check::table(draft.schema(), table)?;
     let Some(record) = draft.live(table, id).cloned() else { return Ok(()) };
     let outstanding = draft.mutations_of(table, id);
-    let never_sent = outstanding.iter().all(|mutation| mutation.is_open());
+    // Never sent, or refused for good.
+    let is_unknown_there = outstanding
+        .iter()
+        .all(|mutation| mutation.is_open() || (mutation.state.is_parked() && !mutation.may_be_applied()));
     let created_here = outstanding.first().is_some_and(|first| first.operation == Operation::Create);
     let needed = outstanding.iter().any(|mutation| !draft.dependents(&mutation.id).is_empty());
-    if created_here && never_sent && !needed {
-        // The server has never heard of it: there is nothing to tell.
+    if created_here && is_unknown_there && record.version.is_none() && !needed {
+        // The server has never heard of it, or would not have it: there is nothing to tell.
         for mutation in outstanding {
             draft.remove_mutation(&mutation.id);
+            if mutation.state.is_parked() {
+                draft.note(writing.now_ms(), What::Discarded { of: mutation.subject() });
+            }
         }
         draft.put_record(table, id, None);
         return Ok(());

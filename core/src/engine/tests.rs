@@ -5,6 +5,7 @@ mod explain;
 mod fold;
 mod health;
 mod ids;
+mod orphans;
 mod outbox;
 mod passes;
 mod releases;
