@@ -11,7 +11,7 @@ use crate::{
     activity::{Activity, What},
     body::Body,
     log::entry::{Base, Change, Cursor, Id, Mapping, Mutation, Operation, Record, ServerCopy, TableStats},
-    schema::{Schema, Table},
+    schema::Schema,
     state::{State, references},
 };
 
@@ -317,7 +317,10 @@ impl<'s, B: Body> Draft<'s, B> {
         }
         for mutation in referring {
             let Some(current) = self.mutation(&mutation.id) else { continue };
-            if let Some(data) = self.exchanged(&current.table, &current.data, mapping) {
+            let Mapping { temporary, server, .. } = mapping;
+            let data =
+                references::exchange_one(self.schema(), &current.table, &current.data, temporary, server);
+            if let Some(data) = data {
                 let mut exchanged = (**current).clone();
                 exchanged.data = data;
                 self.put_mutation(exchanged);
@@ -330,17 +333,6 @@ impl<'s, B: Body> Draft<'s, B> {
         let held = definition.rollups.keys().filter(|name| data.kind(name).is_some());
         let held: Vec<String> = held.cloned().collect();
         if held.is_empty() { data } else { data.patched(&B::empty(), &held) }
-    }
-
-    fn exchanged(&self, table: &Id, data: &B, mapping: &Mapping) -> Option<B> {
-        let table: &Table = self.schema().table(table)?;
-        let mut exchanged = None;
-        for (field, reference) in &table.references {
-            if reference.table == *mapping.table && data.text(field).as_ref() == Some(&mapping.temporary) {
-                exchanged = Some(exchanged.as_ref().unwrap_or(data).with_text(field, &mapping.server));
-            }
-        }
-        exchanged
     }
 
     /// The data with every temporary id in a foreign key that is mapped by now exchanged.

@@ -113,10 +113,10 @@ impl<P: Ports> Engine<P> {
             Command::Fail { mutation, .. } => {
                 tables.extend(self.tables_of(std::slice::from_ref(mutation)));
             }
-            Command::Discard { mutation, .. } => tables.extend(self.tables_of(&self.building_on(mutation))),
+            Command::Discard { mutation, .. } => tables.extend(self.known(self.building_on(mutation))?),
             // With the parents that it may refer to.
             Command::Retry { mutation, .. } => {
-                tables.extend(self.tables_of(std::slice::from_ref(mutation)));
+                tables.extend(self.known(vec![mutation.clone()])?);
                 let definitions: Vec<_> =
                     tables.iter().filter_map(|table| self.schema.table(table)).collect();
                 let parents = definitions.iter().flat_map(|definition| definition.references.values());
@@ -158,6 +158,13 @@ impl<P: Ports> Engine<P> {
             .filter_map(|id| state.outbox.get(id))
             .map(|mutation| mutation.table.clone())
             .collect()
+    }
+
+    /// Their tables. What is of a table of a newer schema is decided by who knows that.
+    fn known(&self, mutations: Vec<Id>) -> Result<Vec<Id>, Error> {
+        let tables = self.tables_of(&mutations);
+        tables.iter().try_for_each(|table| check::table(&self.schema, table).map(|_| ()))?;
+        Ok(tables)
     }
 
     /// Commits everything that waits, as one entry wherever it can be one. Called with the gate held.

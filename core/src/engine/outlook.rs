@@ -2,6 +2,7 @@
 
 use super::Engine;
 use crate::{
+    log::entry::Id,
     outbox::{Waits, Wanted, next_batch, waits},
     ports::Ports,
     schedule::{Backlog, Outlook},
@@ -24,7 +25,13 @@ impl<P: Ports> Engine<P> {
     #[must_use]
     pub fn outlook(&self) -> Outlook {
         let now = self.ports.clock().now_ms();
-        let wanted = Wanted { principal: &self.writer.principal, now_ms: now, limit: 1, one_table: false };
+        let wanted = Wanted {
+            principal: &self.writer.principal,
+            now_ms: now,
+            limit: 1,
+            one_table: false,
+            schema: Some(&self.schema),
+        };
         let batch = next_batch(&self.state().outbox, &wanted);
         Outlook {
             backlog: self.backlog(),
@@ -33,9 +40,12 @@ impl<P: Ports> Engine<P> {
         }
     }
 
-    /// How many mutations another try may deliver: all but those that wait for somebody's decision.
+    /// How many mutations another try here may deliver: all but those that wait for somebody's decision, and those of tables
+    /// that only a newer schema has.
     #[must_use]
     pub fn deliverable(&self) -> usize {
-        waits(&self.state().outbox).values().filter(|waits| **waits == Waits::No).count()
+        let state = self.state();
+        let is_known = |id: &Id| state.outbox.get(id).is_some_and(|m| self.schema.table(&m.table).is_some());
+        waits(&state.outbox).iter().filter(|(id, waits)| **waits == Waits::No && is_known(id)).count()
     }
 }

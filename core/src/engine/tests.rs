@@ -12,6 +12,7 @@ mod releases;
 mod rollups;
 mod rollups_model;
 mod room;
+mod schemas;
 mod volume;
 mod writes;
 

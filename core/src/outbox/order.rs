@@ -20,7 +20,7 @@ use rustc_hash::{FxHashMap, FxHashSet};
 use super::backoff::CAP_MS;
 use crate::{
     log::entry::{Id, Mutation},
-    schema::Priority,
+    schema::{Priority, Schema},
     state::outbox::Outbox,
 };
 
@@ -44,6 +44,15 @@ pub struct Wanted<'w> {
     pub limit: usize,
     /// Only of the table of the first.
     pub one_table: bool,
+    /// Only of tables that this schema has: the answer to another could not be taken in. `None`: of all.
+    pub schema: Option<&'w Schema>,
+}
+
+impl Wanted<'_> {
+    fn wants<B>(&self, mutation: &Mutation<B>) -> bool {
+        *mutation.principal == *self.principal
+            && self.schema.is_none_or(|schema| schema.table(&mutation.table).is_some())
+    }
 }
 
 /// Why a mutation does not go yet.
@@ -289,7 +298,7 @@ pub fn next_batch<B>(outbox: &Outbox<B>, wanted: &Wanted<'_>) -> Batch {
         next_attempt_at: order
             .timed
             .iter()
-            .find(|(_, at)| outbox.at(*at).is_some_and(|mutation| *mutation.principal == *wanted.principal))
+            .find(|(_, at)| outbox.at(*at).is_some_and(|mutation| wanted.wants(mutation)))
             .map(|(due, _)| *due),
     };
     let mut taken: FxHashSet<u64> = FxHashSet::default();
@@ -307,7 +316,7 @@ pub fn next_batch<B>(outbox: &Outbox<B>, wanted: &Wanted<'_>) -> Batch {
         let Some((_, at)) = next else { break };
         let Some(mutation) = outbox.at(at) else { continue };
         let other_table = wanted.one_table && table.is_some_and(|table| *table != mutation.table);
-        if *mutation.principal != *wanted.principal || other_table {
+        if !wanted.wants(mutation) || other_table {
             continue;
         }
         table = Some(&mutation.table);

@@ -106,6 +106,7 @@ impl<P: Ports> Engine<P> {
             now_ms: self.ports.clock().now_ms(),
             limit: limit + 1,
             one_table: terms.one_table_per_batch,
+            schema: Some(&self.schema),
         };
         let mut mutations = next_batch(&state.outbox, &wanted).mutations;
         let ready = mutations.len();

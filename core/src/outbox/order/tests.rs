@@ -275,7 +275,7 @@ fn check(steps: Vec<Step>) {
             }
             Step::Ask { limit, passed, one_table } => {
                 now_ms += u64::from(passed);
-                let wanted = Wanted { principal: "u", now_ms, limit, one_table };
+                let wanted = Wanted { principal: "u", now_ms, limit, one_table, schema: None };
                 let (kept, expected) = (next_batch(&outbox, &wanted), model(&outbox, &wanted));
                 assert_eq!(kept.mutations, expected.mutations, "{outbox:#?}");
                 if kept.mutations.is_empty() {
@@ -297,7 +297,7 @@ proptest! {
 }
 
 fn wanted(limit: usize) -> Wanted<'static> {
-    Wanted { principal: "u", now_ms: 10_000_000, limit, one_table: false }
+    Wanted { principal: "u", now_ms: 10_000_000, limit, one_table: false, schema: None }
 }
 
 fn ids(batch: &Batch) -> Vec<&str> {
