@@ -148,3 +148,55 @@ pub fn exchange_in_row<B: Body>(schema: &Schema, ids: &IdMap, row: Change<B>) ->
         other => other,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::body::SyncStatus;
+
+    const TEMPORARY: &str = "temp_1760000000000_k3j9x2_steps";
+
+    fn schema() -> Schema {
+        let document = json!({ "version": 1, "tables": { "steps": { "fields": { "name": "string" } },
+            "tasks": { "fields": { "step_id": "string", "note": "string?" }, "references": { "step_id": { "table": "steps" } } } } });
+        Schema::parse(&document).unwrap()
+    }
+
+    fn row(table: &str, data: Value) -> Change<Value> {
+        let record = Record {
+            data,
+            version: Some(1),
+            server_updated_at: Some(1),
+            local_updated_at: None,
+            sync_id: None,
+            status: SyncStatus::Synced,
+            deleted: false,
+        };
+        Change::Record { table: table.into(), id: "1".into(), row: Some(record) }
+    }
+
+    #[test]
+    fn a_row_is_settled_only_where_nothing_in_it_can_refer_by_a_temporary_id() {
+        let holds = |table, data| holds_temporary(&schema(), &row(table, data));
+        assert!(!holds("tasks", json!({ "step_id": "7" })));
+        assert!(!holds("tasks", json!({ "step_id": "7", "note": TEMPORARY })), "a text that is no reference");
+        assert!(holds("tasks", json!({ "step_id": TEMPORARY })));
+        assert!(holds("tasks", json!({ "step_id": "7", "added": "9" })), "a field of a newer schema");
+        assert!(holds("photos", json!({ "name": "front" })), "a table of a newer schema");
+    }
+
+    #[test]
+    fn an_id_is_exchanged_where_it_is_a_reference_or_may_be_one() {
+        let exchanged =
+            |table, data: Value| exchange_one(&schema(), table, &data, &TEMPORARY.into(), &"7".into());
+        let both = json!({ "step_id": TEMPORARY, "note": TEMPORARY, "added": TEMPORARY });
+        assert_eq!(
+            exchanged("tasks", both).unwrap(),
+            json!({ "step_id": "7", "note": TEMPORARY, "added": "7" })
+        );
+        assert_eq!(exchanged("photos", json!({ "task_id": TEMPORARY })).unwrap(), json!({ "task_id": "7" }));
+        assert_eq!(exchanged("tasks", json!({ "step_id": "8" })), None);
+    }
+}
