@@ -2,7 +2,6 @@
 
 #![cfg(target_arch = "wasm32")]
 
-mod contract;
 mod indexed_db;
 
 wasm_bindgen_test::wasm_bindgen_test_configure!(run_in_browser);

@@ -33,6 +33,7 @@ pub struct SegmentKey {
 pub struct Snapshot<B> {
     /// The manifest's JSON, if there was ever a compaction.
     pub manifest: Option<String>,
+    /// Keyspace by keyspace, in the order in which they were asked for; those of one by number.
     pub segments: Vec<(SegmentKey, Packed<B>)>,
     /// In key order.
     pub entries: Vec<Stored<B>>,

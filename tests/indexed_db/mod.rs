@@ -8,11 +8,10 @@ use indexed_db_futures::prelude::*;
 use js_sys::Function;
 use landfall::body::JsBody;
 use landfall::log::IdbLog;
+use landfall_core::log::contract;
 use landfall_core::ports::{Durability, Log, Packed, SegmentKey, StoreError, Swap};
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_test::wasm_bindgen_test;
-
-use super::contract;
 
 struct InIndexedDb;
 
@@ -34,7 +33,16 @@ fn unused(case: &str) -> String {
     format!("test/{case}/{}", uuid::Uuid::new_v4())
 }
 
-crate::contract_cases!(wasm_bindgen_test, InIndexedDb, unused);
+macro_rules! in_indexed_db {
+    ($($case:ident),+) => {
+        $(#[wasm_bindgen_test]
+        async fn $case() {
+            contract::$case(&InIndexedDb, &unused(stringify!($case))).await;
+        })+
+    };
+}
+
+landfall_core::log_contract!(in_indexed_db);
 
 fn entry() -> Packed<JsBody> {
     Packed { head: "\"entry\"".into(), bodies: vec![] }

@@ -60,6 +60,12 @@ impl<B: Body> Store<B> {
         });
     }
 
+    fn segments_of(&self, keyspace: &str) -> impl Iterator<Item = (SegmentKey, Packed<B>)> {
+        let first = SegmentKey { keyspace: keyspace.to_owned(), number: 0 };
+        let after = self.segments.range(first..).take_while(move |(key, _)| key.keyspace == keyspace);
+        after.map(|(key, packed)| (key.clone(), packed.clone()))
+    }
+
     fn put_entry(&mut self, key: u64, entry: Packed<B>, bytes: u64) {
         self.stored += bytes;
         self.log.insert(key, entry);
@@ -241,12 +247,7 @@ impl<B: Body> Log<B> for MemoryLog<B> {
             store.tick();
             Snapshot {
                 manifest: store.manifest.clone(),
-                segments: store
-                    .segments
-                    .iter()
-                    .filter(|(key, _)| keyspaces.contains(&key.keyspace))
-                    .map(|(key, packed)| (key.clone(), packed.clone()))
-                    .collect(),
+                segments: keyspaces.iter().flat_map(|keyspace| store.segments_of(keyspace)).collect(),
                 entries: stored(&store, from),
             }
         };

@@ -7,6 +7,8 @@
 pub mod chain;
 pub mod codec;
 pub mod compaction;
+#[cfg(any(test, feature = "contract"))]
+pub mod contract;
 pub mod entry;
 pub mod keyspace;
 pub mod manifest;

@@ -1,4 +1,5 @@
-//! The contract of `landfall_core::ports::Log`, for any implementation of it.
+//! The contract of [`Log`], for any implementation of it: natively over [`MemoryLog`](super::memory::MemoryLog), and in browsers over
+//! IndexedDB, from this one source.
 //!
 //! What each case is about:
 //! - `it_opens_once`: the first `open` makes the store with its genesis as entry 1; a later one changes nothing.
@@ -13,19 +14,22 @@
 //! - `what_is_not_awaited_is_whole_or_absent`: a future that was dropped on its way.
 //! - `any_text_survives`: line separators, quotes, NUL, text outside the basic plane; in names as in values.
 //! - `ten_thousand_bodies_are_one_entry`: and come back in order.
+//! - `a_swap_may_only_take_away`: what is left of the log is read as before, and appends go on.
+//! - `an_append_tells_what_it_takes`: about so many bytes as it has characters.
+//! - `the_room_is_known_or_it_is_not`: no more is asked of it than that.
 
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+#![allow(clippy::unwrap_used, clippy::missing_panics_doc, reason = "a test that cannot go on fails")]
 
 use std::future::Future;
 use std::pin::pin;
 use std::task::{Context, Waker};
 
+use crate::body::Body;
+use crate::ports::{Durability, Log, Packed, SegmentKey, Snapshot, Stored, Swap};
 use futures_util::future::{join, join_all};
-use landfall_core::body::Body;
-use landfall_core::ports::{Durability, Log, Packed, SegmentKey, Snapshot, Stored, Swap};
 
 /// An implementation under test. Logs of one name are connections to one store.
-pub(crate) trait Subject {
+pub trait Subject {
     type Body: Body;
     type Log: Log<Self::Body>;
 
@@ -67,7 +71,7 @@ fn heads<B: Body>(snapshot: &Snapshot<B>) -> Vec<(String, u64, String)> {
     segments.map(|(key, packed)| (key.keyspace.clone(), key.number, packed.head.clone())).collect()
 }
 
-pub(crate) async fn it_opens_once<S: Subject>(subject: &S, name: &str) {
+pub async fn it_opens_once<S: Subject>(subject: &S, name: &str) {
     let first = subject.connect(name);
     first.open(packed(subject, "\"first\"", &[r#"{"a":1}"#])).await.unwrap();
     let second = subject.connect(name);
@@ -80,7 +84,7 @@ pub(crate) async fn it_opens_once<S: Subject>(subject: &S, name: &str) {
     }
 }
 
-pub(crate) async fn entries_are_read_in_key_order<S: Subject>(subject: &S, name: &str) {
+pub async fn entries_are_read_in_key_order<S: Subject>(subject: &S, name: &str) {
     let log = opened(subject, name).await;
     let mut last = 1;
     for number in 0..12 {
@@ -101,7 +105,7 @@ pub(crate) async fn entries_are_read_in_key_order<S: Subject>(subject: &S, name:
     assert_eq!(keys(&log.load(&[], 0).await.unwrap().entries), keys(&all));
 }
 
-pub(crate) async fn an_append_tells_what_lay_before_it<S: Subject>(subject: &S, name: &str) {
+pub async fn an_append_tells_what_lay_before_it<S: Subject>(subject: &S, name: &str) {
     let log = opened(subject, name).await;
     let second = add(subject, &log, "2").await;
     let third = add(subject, &log, "3").await;
@@ -115,7 +119,7 @@ pub(crate) async fn an_append_tells_what_lay_before_it<S: Subject>(subject: &S, 
     assert!(sixth.before.is_empty());
 }
 
-pub(crate) async fn two_connections_append_in_one_order<S: Subject>(subject: &S, name: &str) {
+pub async fn two_connections_append_in_one_order<S: Subject>(subject: &S, name: &str) {
     const EACH: usize = 150;
     let (one, two) = join(opened(subject, name), opened(subject, name)).await;
     let appends = |log, who: &'static str| async move {
@@ -149,7 +153,7 @@ pub(crate) async fn two_connections_append_in_one_order<S: Subject>(subject: &S,
     assert_eq!(keys(&two.read(1).await.unwrap()), order);
 }
 
-pub(crate) async fn a_swap_is_seen_whole<S: Subject>(subject: &S, name: &str) {
+pub async fn a_swap_is_seen_whole<S: Subject>(subject: &S, name: &str) {
     let log = opened(subject, name).await;
     let second = add(subject, &log, "2").await;
     let third = add(subject, &log, "3").await;
@@ -203,7 +207,7 @@ fn small_swap<S: Subject>(subject: &S, generation: u64, manifest: &str, through:
     }
 }
 
-pub(crate) async fn a_taken_generation_changes_nothing<S: Subject>(subject: &S, name: &str) {
+pub async fn a_taken_generation_changes_nothing<S: Subject>(subject: &S, name: &str) {
     let log = opened(subject, name).await;
     let last = add(subject, &log, "2").await;
     assert!(log.swap(small_swap(subject, 1, "\"a\"", 1)).await.unwrap());
@@ -223,7 +227,7 @@ pub(crate) async fn a_taken_generation_changes_nothing<S: Subject>(subject: &S, 
     add(subject, &log, "3").await;
 }
 
-pub(crate) async fn of_two_swaps_one_wins<S: Subject>(subject: &S, name: &str) {
+pub async fn of_two_swaps_one_wins<S: Subject>(subject: &S, name: &str) {
     let (one, two) = join(opened(subject, name), opened(subject, name)).await;
     let (first, second) = (small_swap(subject, 1, "\"a\"", 0), small_swap(subject, 1, "\"b\"", 0));
     let (a, b) = join(one.swap(first), two.swap(second)).await;
@@ -235,7 +239,7 @@ pub(crate) async fn of_two_swaps_one_wins<S: Subject>(subject: &S, name: &str) {
     assert_eq!(heads(&seen), [("t".into(), 1, winner.into())]);
 }
 
-pub(crate) async fn no_key_is_used_twice<S: Subject>(subject: &S, name: &str) {
+pub async fn no_key_is_used_twice<S: Subject>(subject: &S, name: &str) {
     let log = opened(subject, name).await;
     let mut last = add(subject, &log, "2").await;
     for generation in 1..4 {
@@ -247,7 +251,7 @@ pub(crate) async fn no_key_is_used_twice<S: Subject>(subject: &S, name: &str) {
     }
 }
 
-pub(crate) async fn a_snapshot_is_one_moment<S: Subject>(subject: &S, name: &str) {
+pub async fn a_snapshot_is_one_moment<S: Subject>(subject: &S, name: &str) {
     let (writer, reader) = join(opened(subject, name), opened(subject, name)).await;
     let write = async {
         for generation in 1..=40 {
@@ -275,7 +279,7 @@ pub(crate) async fn a_snapshot_is_one_moment<S: Subject>(subject: &S, name: &str
     join(write, read).await;
 }
 
-pub(crate) async fn what_is_not_awaited_is_whole_or_absent<S: Subject>(subject: &S, name: &str) {
+pub async fn what_is_not_awaited_is_whole_or_absent<S: Subject>(subject: &S, name: &str) {
     let log = opened(subject, name).await;
     {
         let append =
@@ -298,7 +302,7 @@ pub(crate) async fn what_is_not_awaited_is_whole_or_absent<S: Subject>(subject: 
     assert_eq!(keys(&seen.entries)[0] == 1, !swapped);
 }
 
-pub(crate) async fn any_text_survives<S: Subject>(subject: &S, name: &str) {
+pub async fn any_text_survives<S: Subject>(subject: &S, name: &str) {
     let log = opened(subject, name).await;
     let texts = [
         "",
@@ -328,7 +332,7 @@ pub(crate) async fn any_text_survives<S: Subject>(subject: &S, name: &str) {
     }
 }
 
-pub(crate) async fn ten_thousand_bodies_are_one_entry<S: Subject>(subject: &S, name: &str) {
+pub async fn ten_thousand_bodies_are_one_entry<S: Subject>(subject: &S, name: &str) {
     let log = opened(subject, name).await;
     let bodies: Vec<_> = (0..10_000)
         .map(|n| subject.body(&format!(r#"{{"title":"Splice {n}","n":{n},"notes":"{}"}}"#, "x".repeat(200))))
@@ -343,17 +347,116 @@ pub(crate) async fn ten_thousand_bodies_are_one_entry<S: Subject>(subject: &S, n
     }
 }
 
-/// Makes one test of each case: `contract!(attribute, subject, name prefix)`.
+pub async fn a_swap_may_only_take_away<S: Subject>(subject: &S, name: &str) {
+    let log = opened(subject, name).await;
+    let second = add(subject, &log, "2").await;
+    let third = add(subject, &log, "3").await;
+    assert!(log.swap(small_swap(subject, 1, "\"kept\"", 0)).await.unwrap());
+    let away = Swap {
+        generation: 2,
+        manifest: "\"fewer\"".into(),
+        put: Vec::new(),
+        delete: Vec::new(),
+        delete_log_through: Some(second),
+    };
+    assert!(log.swap(away).await.unwrap());
+    let seen = opened(subject, name).await.load(&["t".into()], 0).await.unwrap();
+    assert_eq!(seen.manifest.as_deref(), Some("\"fewer\""));
+    assert_eq!(heads(&seen), [("t".into(), 1, "\"kept\"".into())]);
+    assert_eq!(keys(&seen.entries), [third]);
+    let fourth = log.append(third, packed(subject, "4", &[]), Durability::Relaxed).await.unwrap();
+    assert_eq!(fourth.before, [third]);
+}
+
+pub async fn an_append_tells_what_it_takes<S: Subject>(subject: &S, name: &str) {
+    let log = opened(subject, name).await;
+    let body = format!(r#"{{"title":"{}"}}"#, "x".repeat(10_000));
+    let one = log.append(1, packed(subject, "{}", &[&body]), Durability::Relaxed).await.unwrap();
+    let two = log.append(1, packed(subject, "{}", &[&body, &body]), Durability::Relaxed).await.unwrap();
+    assert!((10_000..40_000).contains(&one.bytes), "{}", one.bytes);
+    assert!((20_000..80_000).contains(&two.bytes), "{}", two.bytes);
+}
+
+pub async fn the_room_is_known_or_it_is_not<S: Subject>(subject: &S, name: &str) {
+    let log = opened(subject, name).await;
+    let room = log.room().await.unwrap();
+    assert!(room.is_none_or(|room| room.quota > 0), "{room:?}");
+}
+
+/// Calls a macro with the names of all cases, so that it makes a test of each.
 #[macro_export]
-macro_rules! contract_cases {
-    ($test:meta, $subject:expr, $name:expr) => {
-        $crate::contract_cases!(@ $test, $subject, $name,
-            it_opens_once, entries_are_read_in_key_order, an_append_tells_what_lay_before_it,
-            two_connections_append_in_one_order, a_swap_is_seen_whole, a_taken_generation_changes_nothing,
-            of_two_swaps_one_wins, no_key_is_used_twice, a_snapshot_is_one_moment,
-            what_is_not_awaited_is_whole_or_absent, any_text_survives, ten_thousand_bodies_are_one_entry);
+macro_rules! log_contract {
+    ($each:ident) => {
+        $each!(
+            it_opens_once,
+            entries_are_read_in_key_order,
+            an_append_tells_what_lay_before_it,
+            two_connections_append_in_one_order,
+            a_swap_is_seen_whole,
+            a_taken_generation_changes_nothing,
+            of_two_swaps_one_wins,
+            no_key_is_used_twice,
+            a_snapshot_is_one_moment,
+            what_is_not_awaited_is_whole_or_absent,
+            any_text_survives,
+            ten_thousand_bodies_are_one_entry,
+            a_swap_may_only_take_away,
+            an_append_tells_what_it_takes,
+            the_room_is_known_or_it_is_not
+        );
     };
-    (@ $test:meta, $subject:expr, $name:expr, $($case:ident),+) => {
-        $(#[$test] async fn $case() { contract::$case(&$subject, &$name(stringify!($case))).await; })+
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        cell::{Cell, RefCell},
+        collections::BTreeMap,
+        rc::Rc,
     };
+
+    use futures_executor::block_on;
+    use serde_json::Value;
+
+    use super::Subject;
+    use crate::log::memory::{MemoryLog, Yields};
+
+    /// Lets others run now more, now less often.
+    #[derive(Debug, Default)]
+    struct Uneven(Cell<u32>);
+
+    impl Yields for Uneven {
+        fn turns(&self) -> u32 {
+            self.0.set(self.0.get().wrapping_mul(1_664_525).wrapping_add(1_013_904_223));
+            (self.0.get() >> 16) % 4
+        }
+    }
+
+    #[derive(Default)]
+    struct InMemory(RefCell<BTreeMap<String, MemoryLog<Value>>>);
+
+    impl Subject for InMemory {
+        type Body = Value;
+        type Log = MemoryLog<Value>;
+
+        fn connect(&self, name: &str) -> MemoryLog<Value> {
+            let new = || MemoryLog::new(Rc::new(Uneven::default()));
+            self.0.borrow_mut().entry(name.to_owned()).or_insert_with(new).clone()
+        }
+
+        fn body(&self, json: &str) -> Value {
+            serde_json::from_str(json).unwrap()
+        }
+    }
+
+    macro_rules! in_memory {
+        ($($case:ident),+) => {
+            $(#[test]
+            fn $case() {
+                block_on(super::$case(&InMemory::default(), stringify!($case)));
+            })+
+        };
+    }
+
+    log_contract!(in_memory);
 }
