@@ -329,7 +329,8 @@ impl Run {
 
     /// A request, and that part of its answer which is heard; whether there was anything to send.
     fn send(&mut self, limit: usize, heard: impl Fn(usize) -> bool) -> bool {
-        let wanted = Wanted { principal: "u", now_ms: 2_000_000_000_000, limit, one_table: false, schema: None };
+        let wanted =
+            Wanted { principal: "u", now_ms: 2_000_000_000_000, limit, one_table: false, schema: None };
         let batch = next_batch(&self.device.state.outbox, &wanted).mutations;
         if batch.is_empty() {
             return false;

@@ -113,10 +113,10 @@ impl<P: Ports> Engine<P> {
             Command::Fail { mutation, .. } => {
                 tables.extend(self.tables_of(std::slice::from_ref(mutation)));
             }
-            Command::Discard { mutation, .. } => tables.extend(self.known(self.building_on(mutation))?),
+            Command::Discard { mutation, .. } => tables.extend(self.known(&self.building_on(mutation))?),
             // With the parents that it may refer to.
             Command::Retry { mutation, .. } => {
-                tables.extend(self.known(vec![mutation.clone()])?);
+                tables.extend(self.known(std::slice::from_ref(mutation))?);
                 let definitions: Vec<_> =
                     tables.iter().filter_map(|table| self.schema.table(table)).collect();
                 let parents = definitions.iter().flat_map(|definition| definition.references.values());
@@ -161,8 +161,8 @@ impl<P: Ports> Engine<P> {
     }
 
     /// Their tables. What is of a table of a newer schema is decided by who knows that.
-    fn known(&self, mutations: Vec<Id>) -> Result<Vec<Id>, Error> {
-        let tables = self.tables_of(&mutations);
+    fn known(&self, mutations: &[Id]) -> Result<Vec<Id>, Error> {
+        let tables = self.tables_of(mutations);
         tables.iter().try_for_each(|table| check::table(&self.schema, table).map(|_| ()))?;
         Ok(tables)
     }

@@ -102,7 +102,7 @@ fn the_older_sends_what_it_knows_and_leaves_the_rest_to_the_newer() {
         assert_eq!(sent, ["projects", "steps", "tasks"]);
         let left = pair.old.state().outbox.iter().next().unwrap().clone();
         assert_eq!((&*left.table, pair.old.state().outbox.len()), ("photos", 1));
-        let discard = Command::Discard { mutation: left.id.clone() };
+        let discard = Command::Discard { mutation: left.id.clone(), cascade: true };
         let error = pair.old.submit(discard, Durability::Relaxed).await.unwrap_err();
         assert_eq!(error.code(), "unknown-table");
 
