@@ -299,7 +299,8 @@ impl<P: Ports> Engine<P> {
             return Waiting::Pause { until };
         }
         let principal = &*self.writer.principal;
-        let wanted = Wanted { principal, now_ms: now, limit: usize::MAX, one_table: false };
+        let schema = Some(&*self.schema);
+        let wanted = Wanted { principal, now_ms: now, limit: usize::MAX, one_table: false, schema };
         let order = next_batch(&state.outbox, &wanted).mutations;
         Waiting::Turn { ahead: order.iter().take_while(|id| **id != mutation.id).count() }
     }
