@@ -72,7 +72,7 @@ fn queued(count: u64) -> State<Value> {
 }
 
 const WANTED: Wanted<'static> =
-    Wanted { principal: "u7", now_ms: 1_760_000_001_000, limit: 50, one_table: false };
+    Wanted { principal: "u7", now_ms: 1_760_000_001_000, limit: 50, one_table: false, schema: None };
 
 fn order(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("order");

@@ -11,7 +11,7 @@ use crate::{
     body::Body,
     ids::is_temporary,
     log::entry::{Base, Change, Id, Record, ServerCopy},
-    schema::Schema,
+    schema::{Schema, Table},
 };
 
 /// The data with every mapped temporary id in a foreign key exchanged; `None` if there is none.
@@ -42,7 +42,17 @@ fn holds<B: Body>(schema: &Schema, table: &str, id: &str, data: &B) -> bool {
     let Some(definition) = schema.table(table) else { return true };
     is_temporary(id)
         || refers_to_temporary(schema, table, data)
-        || data.outline(&definition.field_names).unknown.is_some()
+        || !unknown_fields(definition, data).is_empty()
+}
+
+/// The fields that only a newer schema can have put there.
+fn unknown_fields<B: Body>(table: &Table, data: &B) -> Vec<String> {
+    // Most rows have none, which one look tells.
+    if data.outline(&table.field_names).unknown.is_none() {
+        return Vec::new();
+    }
+    let is_unknown = |field: &String| table.field(field).is_none() && !table.rollups.contains_key(field);
+    data.fields().into_iter().filter(is_unknown).collect()
 }
 
 /// Whether a foreign key in one of the server's copies holds a temporary id.
@@ -71,13 +81,7 @@ pub fn exchange_one<B: Body>(
 ) -> Option<B> {
     let fields: Vec<String> = match schema.table(table) {
         None => data.fields(),
-        Some(table) => {
-            let mut fields: Vec<String> = table.references.keys().cloned().collect();
-            if data.outline(&table.field_names).unknown.is_some() {
-                fields.extend(data.fields().into_iter().filter(|field| table.field(field).is_none()));
-            }
-            fields
-        }
+        Some(table) => table.references.keys().cloned().chain(unknown_fields(table, data)).collect(),
     };
     let holding = fields.into_iter().filter(|field| data.text(field).as_ref() == Some(temporary));
     holding.fold(None, |exchanged, field| Some(exchanged.as_ref().unwrap_or(data).with_text(&field, server)))

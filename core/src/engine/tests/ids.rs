@@ -139,7 +139,8 @@ impl Run {
             Step::Send => {
                 let engine = &self.contexts[0];
                 engine.catch_up().await.unwrap();
-                let wanted = Wanted { principal: "u7", now_ms: u64::MAX, limit: 9, one_table: false };
+                let wanted =
+                    Wanted { principal: "u7", now_ms: u64::MAX, limit: 9, one_table: false, schema: None };
                 let mutations = next_batch(&engine.state().outbox, &wanted).mutations;
                 if !mutations.is_empty() {
                     engine.submit(Command::Send { mutations }, Durability::Strict).await.unwrap();
