@@ -190,7 +190,6 @@ async fn what_is_not_our_servers_acknowledges_nothing() {
         "() => new Response('<html>', { status: 200 })".to_owned(),
         format!("() => new Response({}, {{ status: 200 }})", serde_json::to_string(PAGE).unwrap()),
         "() => new Response('bad gateway', { status: 502 })".to_owned(),
-        "() => new Response('{}', { headers: { 'Landfall-Protocol': '2' } })".to_owned(),
     ] {
         let _server = Server::answering(&fetch);
         assert!(matches!(pull().await, Err(RemoteError::Foreign(_))), "{fetch}");
@@ -212,6 +211,19 @@ async fn what_is_not_our_servers_acknowledges_nothing() {
     // A whole pair in escapes is text like any other.
     let _server = Server::with(200, "", &PAGE.replace("\\u00e9", "\\ud83d\\ude00"));
     assert_eq!(pull().await.unwrap().entities[0].data.text("title").as_deref(), Some("Splice 😀"));
+}
+
+#[wasm_bindgen_test]
+async fn a_sync_server_of_another_protocol_is_told_from_a_stranger() {
+    for status in [200, 400, 503] {
+        let _server = Server::answering(&format!(
+            "() => new Response('{{}}', {{ status: {status}, headers: {{ 'Landfall-Protocol': '2' }} }})"
+        ));
+        match pull().await {
+            Err(RemoteError::Refused { code, .. }) => assert_eq!(code, "protocol-unsupported"),
+            other => panic!("{other:?}"),
+        }
+    }
 }
 
 #[wasm_bindgen_test]
