@@ -257,7 +257,10 @@ impl<'s, B: Body> Draft<'s, B> {
     /// Lets every set that this table is pulled in begin from the beginning.
     pub fn forget_cursors_of(&mut self, table: &str) {
         let state = self.state;
-        for (set, _) in state.cursors().filter(|(set, _)| set.split(',').any(|of| of == table)) {
+        // A set's name: its tables, and its scope if it has one.
+        let holds =
+            |set: &str| set.split('@').next().is_some_and(|tables| tables.split(',').any(|of| of == table));
+        for (set, _) in state.cursors().filter(|(set, _)| holds(set)) {
             self.put_cursor(set, None);
         }
     }

@@ -204,7 +204,17 @@ fn a_queued_orphan_waits_until_its_parents_table_was_pulled_anew() {
     run(async {
         let fixture = Fixture::new(vec![task("7", "41"), task("8", "43")], Vec::new()).await;
         assert!(fixture.pull(Vec::new(), Vec::new()).await.iter().all(Option::is_some));
+        for set in ["bills,steps@mine", "tasks@steps"] {
+            let page = page(Vec::new(), Vec::new(), "c");
+            let command = Command::Pull { set: set.into(), page, forced: false };
+            fixture.engine.submit(command, Durability::Relaxed).await.unwrap();
+        }
         assert_eq!(fixture.resolve(Strategy::Queue, None).await.unwrap(), 2);
+        let is_known = |set: &str| fixture.engine.state().cursor(set).is_some();
+        assert!(
+            !is_known("bills,steps@mine") && is_known("tasks@steps"),
+            "every set that the parents' table is in"
+        );
         let report = fixture.integrity().await;
         assert_eq!((report.orphans.len(), report.queued.len()), (0, 2));
         let project = row("projects", "1", 1, None, json!({ "name": "p" }));
