@@ -12,7 +12,7 @@ use super::{Engine, vitals::signed};
 use crate::{
     activity::{Failure, Held, What},
     log::entry::{Id, TableStats},
-    outbox::{BACKOFF_MS_MAX, Waits, waits},
+    outbox::BACKOFF_MS_MAX,
     ports::Ports,
     state::outbox::Counts,
 };
@@ -131,18 +131,15 @@ impl TableHealth {
 }
 
 impl<P: Ports> Engine<P> {
-    /// How sync stands, as far as this context has read the log. It walks the outbox only where something is parked.
+    /// How sync stands, as far as this context has read the log. It does not walk the outbox.
     #[must_use]
     pub fn health(&self) -> Health {
         let (state, status) = (self.state(), self.status());
         let now = signed(self.ports.clock().elapsed_ms());
         let vitals = self.vitals.borrow();
-        let waiting = (status.counts.parked > 0).then(|| waits(&state.outbox));
-        let waits_for = |id: &Id| waiting.as_ref().and_then(|all| all.get(id).copied()).unwrap_or(Waits::No);
-        let blocked = waiting.iter().flat_map(|all| all.values()).filter(|w| **w == Waits::Blocked).count();
-        let ready = || state.outbox.iter().filter(|mutation| waits_for(&mutation.id) == Waits::No);
         // Not the first in the order of writing: one that was parked and is sent again keeps its place there.
-        let oldest = ready().max_by_key(|mutation| vitals.ready_for_ms(&mutation.id, now)).map(|mutation| {
+        let mut waiting = vitals.by_age().filter_map(|id| state.outbox.get(id));
+        let oldest = waiting.find(|mutation| !state.is_blocked(mutation)).map(|mutation| {
             let age_ms = vitals.ready_for_ms(&mutation.id, now);
             Oldest {
                 id: mutation.id.clone(),
@@ -152,6 +149,7 @@ impl<P: Ports> Engine<P> {
                 age_ms,
             }
         });
+        let blocked = state.blocked().len();
         let trouble = state.activity.troubles().next().map(|line| &line.what);
         let held = self.held();
         let last_error = status.last_error.clone().or_else(|| trouble.map(failure_of));

@@ -6,13 +6,15 @@
 //! nothing of them. What lies before this context was opened is turned into a duration once, when it is opened; should the clock have lied then,
 //! that is forgotten as soon as anything comes along.
 
+use std::collections::BTreeSet;
+
 use rustc_hash::FxHashMap;
 
 use crate::{
     activity::What,
     body::Body,
     log::entry::{Change, Id, Mutation},
-    outbox::{BACKOFF_MS_MAX, Waits, waits},
+    outbox::BACKOFF_MS_MAX,
     schema::Schema,
     state::State,
 };
@@ -39,6 +41,8 @@ impl Now {
 pub(super) struct Vitals {
     /// Since when each mutation that is not parked could be sent.
     ready_since: FxHashMap<Id, Elapsed>,
+    /// The same, the oldest first.
+    by_age: BTreeSet<(Elapsed, Id)>,
     /// When the server last settled a mutation.
     settled_at: Option<Elapsed>,
     /// Until when the server asked not to be asked.
@@ -61,14 +65,15 @@ impl Vitals {
     pub(super) fn observe<B: Body>(&mut self, state: &State<B>, changes: &[Change<B>], now: Now) {
         if state.outbox.counts().parked > 0 && changes.iter().any(|change| is_decided(state, change)) {
             // What was blocked by it could not be sent before now.
-            let blocked = waits(&state.outbox).into_iter().filter(|(_, waits)| *waits == Waits::Blocked);
-            self.ready_since.extend(blocked.map(|(id, _)| (id, now.elapsed)));
+            for blocked in state.blocked().filter_map(|at| state.outbox.at(at)) {
+                self.set_ready(&blocked.id, now.elapsed);
+            }
         }
         for change in changes {
             match change {
                 Change::Mutation { id, row: Some(mutation) } => self.observe_mutation(id, mutation, now),
                 Change::Mutation { id, row: None } => {
-                    self.ready_since.remove(id);
+                    self.forget(id);
                 }
                 Change::Stats { table, row } if row.settled() > state.stats(table).settled() => {
                     self.settled_at = Some(now.elapsed);
@@ -86,19 +91,35 @@ impl Vitals {
         }
     }
 
+    fn set_ready(&mut self, id: &Id, since: Elapsed) {
+        self.forget(id);
+        self.ready_since.insert(id.clone(), since);
+        self.by_age.insert((since, id.clone()));
+    }
+
+    fn forget(&mut self, id: &Id) {
+        if let Some(since) = self.ready_since.remove(id) {
+            self.by_age.remove(&(since, id.clone()));
+        }
+    }
+
+    /// The mutations that are not parked, those first that could be sent for longest.
+    pub(super) fn by_age(&self) -> impl Iterator<Item = &Id> {
+        self.by_age.iter().map(|(_, id)| id)
+    }
+
     fn observe_mutation<B>(&mut self, id: &Id, mutation: &Mutation<B>, now: Now) {
         if mutation.state.is_parked() {
-            self.ready_since.remove(id);
+            self.forget(id);
             return;
         }
         match mutation.next_attempt_at {
             // It is to wait: until then it is not late. A time further off than any backoff is a clock that was set back.
             Some(due) if due > now.device_ms && due - now.device_ms <= BACKOFF_MS_MAX => {
-                self.ready_since.insert(id.clone(), now.elapsed + signed(due - now.device_ms));
+                self.set_ready(id, now.elapsed + signed(due - now.device_ms));
             }
-            _ => {
-                self.ready_since.entry(id.clone()).or_insert(now.elapsed);
-            }
+            _ if self.ready_since.contains_key(id) => {}
+            _ => self.set_ready(id, now.elapsed),
         }
     }
 
@@ -126,9 +147,10 @@ impl Vitals {
     /// The state was built anew from the store.
     pub(super) fn rebuild<B: Body>(&mut self, before: &State<B>, state: &State<B>, now: Now) {
         let known = std::mem::take(&mut self.ready_since);
+        self.by_age.clear();
         for mutation in state.outbox.iter().filter(|mutation| !mutation.state.is_parked()) {
             let since = known.get(&mutation.id).copied().unwrap_or_else(|| now.when(mutation.timestamp));
-            self.ready_since.insert(mutation.id.clone(), since);
+            self.set_ready(&mutation.id, since);
         }
         let schema = state.schema();
         if before.head.key == 0 {

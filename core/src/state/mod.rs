@@ -19,7 +19,7 @@ use std::{
 };
 
 use self::{activity::ActivityLog, ids::IdMap, outbox::Outbox};
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 
 use crate::{
     body::Body,
@@ -78,6 +78,8 @@ pub struct State<B: Body> {
     pub activity: ActivityLog,
     stats: BTreeMap<Id, TableStats>,
     reasons: reasons::Reasons,
+    /// The places in the order of writing of those that need one that is parked.
+    blocked: FxHashSet<u64>,
 }
 
 impl<B: Body> State<B> {
@@ -98,6 +100,7 @@ impl<B: Body> State<B> {
             activity: ActivityLog::default(),
             stats: BTreeMap::new(),
             reasons: reasons::Reasons::default(),
+            blocked: FxHashSet::default(),
         }
     }
 

@@ -25,6 +25,17 @@ impl<B: Body> State<B> {
         self.reasons.get(&(table.clone(), id.clone())).copied()
     }
 
+    /// Whether a mutation needs one that is parked.
+    #[must_use]
+    pub fn is_blocked(&self, mutation: &Mutation<B>) -> bool {
+        self.blocked.contains(&mutation.sequence)
+    }
+
+    /// The mutations that need one that is parked, in no order.
+    pub fn blocked(&self) -> impl ExactSizeIterator<Item = u64> {
+        self.blocked.iter().copied()
+    }
+
     /// Whether these changes, which are not folded yet, touch what is parked or needs it.
     pub(super) fn touches_reasons(&self, changes: &[Change<B>]) -> bool {
         let is_clear = self.reasons.is_empty();
@@ -45,7 +56,8 @@ impl<B: Body> State<B> {
 
     /// Works the reasons out anew, and tells the readers of records that have another one now.
     pub(super) fn refresh_reasons(&mut self, observer: &mut impl Observer<B>) {
-        let now = self.work_out_reasons();
+        let now;
+        (now, self.blocked) = self.work_out_reasons();
         let before = std::mem::replace(&mut self.reasons, now);
         let keys: FxHashSet<&(Id, Id)> = before.keys().chain(self.reasons.keys()).collect();
         let keys = keys.into_iter().filter(|key| before.get(*key) != self.reasons.get(*key));
@@ -57,10 +69,11 @@ impl<B: Body> State<B> {
         }
     }
 
-    fn work_out_reasons(&self) -> Reasons {
+    /// The reasons, and the places in the order of writing of those that are blocked.
+    fn work_out_reasons(&self) -> (Reasons, FxHashSet<u64>) {
         let mut reasons = Reasons::default();
         let mut reach: Vec<&Mutation<B>> = Vec::new();
-        let mut reached: FxHashSet<u64> = FxHashSet::default();
+        let mut blocked: FxHashSet<u64> = FxHashSet::default();
         for parked in self.outbox.parked() {
             let reason = match parked.state {
                 MutationState::Conflict => SyncReason::Conflict,
@@ -69,7 +82,6 @@ impl<B: Body> State<B> {
                 }
             };
             note(&mut reasons, parked, reason);
-            reached.insert(parked.sequence);
             reach.push(parked);
         }
         while let Some(needed) = reach.pop() {
@@ -77,13 +89,13 @@ impl<B: Body> State<B> {
             let later = of_record.filter(|other| other.sequence > needed.sequence);
             let dependents = self.outbox.dependents(&needed.id).filter(|follower| !follower.withdrawing);
             for follower in later.chain(dependents) {
-                if reached.insert(follower.sequence) {
+                if !follower.state.is_parked() && blocked.insert(follower.sequence) {
                     note(&mut reasons, follower, SyncReason::Blocked);
                     reach.push(follower);
                 }
             }
         }
-        reasons
+        (reasons, blocked)
     }
 }
 
@@ -181,6 +193,9 @@ mod tests {
                         (Waits::Blocked, _) => Some(SyncReason::Blocked),
                         (Waits::No, _) => None,
                     });
+                    for mutation in state.outbox.of_record(&table, &id) {
+                        prop_assert_eq!(state.is_blocked(mutation), waiting[&mutation.id] == Waits::Blocked);
+                    }
                     prop_assert_eq!(state.reason(&table, &id), expected.min());
                 }
             }
