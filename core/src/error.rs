@@ -39,7 +39,7 @@ pub enum Error {
     )]
     MutationInUse { id: String, dependents: Vec<String> },
     #[error("these changes would wait for each other and never be sent: {path}")]
-    DependencyCycle { path: String },
+    DependencyCycle { field: &'static str, path: String },
     #[error("there is no room left on this device: the change was not saved; free some space and try again")]
     QuotaExceeded,
     #[error("the browser's storage cannot be used: {0}; the change was not saved")]
@@ -99,13 +99,13 @@ impl Error {
             Self::InvalidValue { path, .. } => Some(path),
             Self::Query(error) => Some(error.path()),
             Self::ReferenceMissing { field, .. } | Self::ReferenceInUse { field, .. } => Some(field),
+            Self::DependencyCycle { field, .. } => Some(field),
             Self::UnknownTable { .. } => Some("table"),
             Self::RecordNotFound { .. } => Some("id"),
             Self::MutationNotFound { .. }
             | Self::MutationInFlight { .. }
             | Self::MutationNotParked { .. }
             | Self::MutationInUse { .. }
-            | Self::DependencyCycle { .. }
             | Self::QuotaExceeded
             | Self::StorageUnavailable(_)
             | Self::Corrupt(_)

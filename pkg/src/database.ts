@@ -1,8 +1,11 @@
+import { list, text, whole, words } from './arguments.js'
 import { loadEngine } from './engine.js'
 import { fromEngine, landfallError } from './errors.js'
 import { Listeners } from './events.js'
+import { type Outbox, outboxOf } from './outbox.js'
 import { askForPeriodicSync } from './periodic.js'
-import type { FieldsOf, TableName } from './schema.js'
+import type { ActivityLine, Health, Integrity, OrphanStrategy, Story } from './reports.js'
+import type { FieldsOf, RollupsOf, TableName } from './schema.js'
 import { Session } from './session.js'
 import { Table } from './table.js'
 import { tagPrefix } from './tag.js'
@@ -33,19 +36,8 @@ export interface OpenOptions<S extends SchemaDocument> {
 }
 
 /** The tables of a database, by name. */
-export type TablesOf<S extends SchemaDocument> = { readonly [T in TableName<S>]: Table<FieldsOf<S, T>> }
-
-/** The mutations that are not settled. */
-export interface Outbox {
-  /** All of them, in the order of writing. */
-  list(): Promise<readonly Mutation[]>
-  /**
-   * Gives a mutation up: its record is again what the server has, with what else is pending. Rejects with
-   * `mutation-not-found`, `mutation-in-flight` while its outcome is unknown, `mutation-in-use` while others need it.
-   */
-  discard(id: string): Promise<void>
-  /** Sends a parked mutation again, under a new id. Rejects with `mutation-not-found` or `mutation-not-parked`. */
-  retry(id: string): Promise<void>
+export type TablesOf<S extends SchemaDocument> = {
+  readonly [T in TableName<S>]: Table<FieldsOf<S, T>, RollupsOf<S, T>>
 }
 
 /** One open database. Any number of pages and workers may have the same one open. */
@@ -60,6 +52,41 @@ export interface Database<S extends SchemaDocument = SchemaDocument> {
   sync(): Promise<SyncResult>
   /** How sync stands: the same frozen object until it stands differently. */
   state(): SyncState
+  /**
+   * Whether sync is well, and if not, why: what is stuck, held or waits for a decision. Told truly in every context, also
+   * in one that never syncs. Rejects with `closed`.
+   */
+  health(): Promise<Health>
+  /**
+   * What sync did and why, newest first: at most `limit` lines (100) of the 500 that are kept. Rejects with `invalid-value`
+   * for a limit that is no whole number, `storage-unavailable`, `outdated`, `corrupt` or `closed`.
+   */
+  activity(options?: { readonly limit?: number }): Promise<readonly ActivityLine[]>
+  /**
+   * A record's story, under any id that it ever had here: what the server has, what is not settled and what each change waits
+   * for, what happened, and what happens next. Rejects with `unknown-table`, and with `record-not-found` for an id of which
+   * nothing is known, not even that it was deleted.
+   */
+  explain(table: TableName<S>, id: string): Promise<Story>
+  /**
+   * Looks whether everything that is referred to is there: a report, and no change. It loads all tables, in a time that is linear in
+   * their records. Rejects with `storage-unavailable`, `outdated`, `corrupt` or `closed`.
+   */
+  integrity(): Promise<Integrity>
+  /**
+   * Does something about records whose parent is not here: about these, or about all that nobody has decided about. What is
+   * no orphan any more is passed over. Resolves with how many references that were.
+   *
+   * - `delete`: the record is deleted, with what refers to it as the schema says, and the server is told
+   * - `keep`: it stays as it is and is reported no more, until it refers to another parent
+   * - `queue`: it waits for its parent, whose table is pulled from the beginning by the next pass
+   *
+   * Rejects with `invalid-value`, `reference-in-use`, `quota-exceeded`, `storage-unavailable`, `outdated`.
+   */
+  resolveOrphans(
+    strategy: OrphanStrategy,
+    orphans?: readonly { readonly table: string; readonly id: string }[],
+  ): Promise<number>
   /** Listens to an event; the returned function stops. A listener that throws is reported as uncaught. */
   on<K extends keyof EventMap>(event: K, listener: (event: EventMap[K]) => void): () => void
   readonly debug: {
@@ -78,16 +105,24 @@ export interface Database<S extends SchemaDocument = SchemaDocument> {
  */
 export async function open<const S extends SchemaDocument>(options: OpenOptions<S>): Promise<Database<S>> {
   const { schema, wasm } = options
-  const name = required(options.name, 'name')
-  const tenant = required(options.tenant ?? 'default', 'tenant')
-  const principal = required(options.principal ?? 'default', 'principal')
-  const url = options.remote && required(options.remote.url, 'remote.url')
+  const name = words(options.name, 'name')
+  const tenant = words(options.tenant ?? 'default', 'tenant')
+  const principal = words(options.principal ?? 'default', 'principal')
+  const url = options.remote && words(options.remote.url, 'remote.url')
   const engine = await loadEngine(() => wasm ?? wasmLocation())
   if (engine.death !== undefined) throw engine.death
 
   const listeners = new Listeners<EventMap>()
+  let isOutdated = false
   const observer: ClientObserver = {
-    state: state => listeners.tell('state', state as SyncState),
+    state: told => {
+      const state = told as SyncState
+      listeners.tell('state', state)
+      if (state.outdated !== null && !isOutdated) {
+        isOutdated = true
+        listeners.tell('outdated', state.outdated)
+      }
+    },
     progress: progress => listeners.tell('progress', progress as EventMap['progress']),
     change: (table, ids) => listeners.tell('change', Object.freeze({ table, ids: Object.freeze(ids) })),
     parked: parked => {
@@ -103,11 +138,6 @@ export async function open<const S extends SchemaDocument>(options: OpenOptions<
     })
   if (url !== undefined) void askForPeriodicSync(client.syncTag(), tagPrefix(name))
   return new OpenDatabase<S>(name, schema, new Session(engine, client), listeners, url !== undefined)
-}
-
-function required(value: unknown, field: string): string {
-  if (typeof value === 'string' && value !== '') return value
-  throw landfallError('invalid-value', `\`${field}\` must be a string with something in it`, { field })
 }
 
 class OpenDatabase<S extends SchemaDocument> implements Database<S> {
@@ -126,11 +156,7 @@ class OpenDatabase<S extends SchemaDocument> implements Database<S> {
     this.#listeners = listeners
     this.#hasRemote = hasRemote
     this.tables = tablesOf(schema, session)
-    this.outbox = Object.freeze({
-      list: () => session.call<readonly Mutation[]>(async client => client.outbox()),
-      discard: (id: string) => session.call<void>(client => client.discard(String(id))),
-      retry: (id: string) => session.call<void>(client => client.retry(String(id))),
-    })
+    this.outbox = outboxOf(session)
     this.debug = Object.freeze({ fold: () => session.call<string>(client => client.fold()) })
     this.#lastState = this.state()
     listeners.add('state', state => {
@@ -149,6 +175,36 @@ class OpenDatabase<S extends SchemaDocument> implements Database<S> {
     // A view that is still mounted may ask once more: it gets what was so last.
     if (this.#session.refusal === undefined) this.#lastState = this.#session.now(client => client.state()) as SyncState
     return this.#lastState
+  }
+
+  health(): Promise<Health> {
+    return this.#session.call(client => client.health())
+  }
+
+  activity(options?: { readonly limit?: number }): Promise<readonly ActivityLine[]> {
+    return this.#session.call(client => client.activity(whole(options?.limit ?? 100, 'limit')))
+  }
+
+  explain(table: TableName<S>, id: string): Promise<Story> {
+    return this.#session.call(client => client.explain(text(table, 'table'), text(id, 'id')))
+  }
+
+  integrity(): Promise<Integrity> {
+    return this.#session.call(client => client.integrity())
+  }
+
+  resolveOrphans(
+    strategy: OrphanStrategy,
+    orphans?: readonly { readonly table: string; readonly id: string }[],
+  ): Promise<number> {
+    return this.#session.call(client => {
+      const named = orphans === undefined ? undefined : list<{ table: string; id: string }>(orphans, 'orphans')
+      const pairs = named?.flatMap((orphan, at) => [
+        text(orphan?.table, `orphans[${at}].table`),
+        text(orphan?.id, `orphans[${at}].id`),
+      ])
+      return client.resolveOrphans(text(strategy, 'strategy'), pairs)
+    })
   }
 
   on<K extends keyof EventMap>(event: K, listener: (event: EventMap[K]) => void): () => void {

@@ -3,7 +3,7 @@
  *
  * @packageDocumentation
  */
-export { type Database, open, type OpenOptions, type Outbox, type RemoteOptions, type TablesOf } from './database.js'
+export { type Database, open, type OpenOptions, type RemoteOptions, type TablesOf } from './database.js'
 export {
   type ErrorCode,
   errorCodes,
@@ -21,6 +21,8 @@ export {
   StorageError,
   type StorageErrorCode,
 } from './errors.js'
-export { defineSchema, type FieldsOf, type RecordIn, type TableName } from './schema.js'
+export type { Discarding, Outbox } from './outbox.js'
+export { defineSchema, type FieldsOf, type RecordIn, type RollupsOf, type TableName } from './schema.js'
+export type * from './reports.js'
 export type { Table } from './table.js'
 export type * from './types.js'

@@ -1,4 +1,4 @@
-import type { RecordOf, SchemaDocument } from './types.js'
+import type { RecordOf, RollupValue, SchemaDocument } from './types.js'
 
 /**
  * Gives a schema document its type, so that tables and records are typed by it. It changes and checks nothing: the
@@ -16,5 +16,12 @@ export type TableName<S extends SchemaDocument> = keyof S['tables'] & string
 /** A table's fields, as the schema declares them. */
 export type FieldsOf<S extends SchemaDocument, T extends TableName<S>> = S['tables'][T]['fields']
 
+/** A table's roll-ups, and what they hold. */
+export type RollupsOf<S extends SchemaDocument, T extends TableName<S>> = S['tables'][T] extends {
+  readonly rollups: infer R
+}
+  ? { readonly [K in keyof R]: RollupValue<S, R[K]> }
+  : unknown
+
 /** A record of a table, as readers get it: `RecordIn<typeof schema, 'tasks'>`. */
-export type RecordIn<S extends SchemaDocument, T extends TableName<S>> = RecordOf<FieldsOf<S, T>>
+export type RecordIn<S extends SchemaDocument, T extends TableName<S>> = RecordOf<FieldsOf<S, T>, RollupsOf<S, T>>

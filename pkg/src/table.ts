@@ -1,5 +1,6 @@
+import { list, object, text } from './arguments.js'
 import { callApp } from './events.js'
-import { fromEngine, landfallError, type LandfallError } from './errors.js'
+import { fromEngine, type LandfallError } from './errors.js'
 import type { Session } from './session.js'
 import type { Changes, FieldType, NewRecord, Query, RecordOf, WriteOptions } from './types.js'
 
@@ -11,7 +12,7 @@ const NO_OPTIONS: WriteOptions = Object.freeze({})
  * One table of an open database. Records that it hands out are frozen and shared: an unchanged record is the same object
  * each time. Every method rejects with a {@link LandfallError}; after an error nothing has changed.
  */
-export class Table<F extends Fields> {
+export class Table<F extends Fields, R = unknown> {
   readonly #session: Session
   /** Its name in the schema. */
   readonly name: string
@@ -26,11 +27,11 @@ export class Table<F extends Fields> {
    * Creates a record. Resolves when it is stored (see {@link WriteOptions.durability}), with the record: its id is a
    * temporary one until the server has given it its own, and goes on leading to it afterwards.
    *
-   * Rejects with `invalid-value` and the field, `reference-missing`, `quota-exceeded`, `storage-unavailable`.
+   * Rejects with `invalid-value` and the field, `reference-missing`, `quota-exceeded`, `storage-unavailable`, `outdated`.
    */
-  async create(fields: NewRecord<F>, options: WriteOptions = NO_OPTIONS): Promise<RecordOf<F>> {
-    const [record] = await this.#session.call<[RecordOf<F>]>(client =>
-      client.create(this.name, [fields], true, how(options)),
+  async create(fields: NewRecord<F, R>, options: WriteOptions = NO_OPTIONS): Promise<RecordOf<F, R>> {
+    const [record] = await this.#session.call<[RecordOf<F, R>]>(client =>
+      client.create(this.name, [fields], true, object(options, 'options')),
     )
     return record
   }
@@ -39,8 +40,13 @@ export class Table<F extends Fields> {
    * Creates many records in one commit: all of them or, on any error, none. Paths in errors begin with the place in the
    * list: `[3].title`.
    */
-  createMany(list: readonly NewRecord<F>[], options: WriteOptions = NO_OPTIONS): Promise<readonly RecordOf<F>[]> {
-    return this.#session.call(client => client.create(this.name, listOf(list), false, how(options)))
+  createMany(
+    records: readonly NewRecord<F, R>[],
+    options: WriteOptions = NO_OPTIONS,
+  ): Promise<readonly RecordOf<F, R>[]> {
+    return this.#session.call(client =>
+      client.create(this.name, list(records, 'list'), false, object(options, 'options')),
+    )
   }
 
   /**
@@ -49,8 +55,8 @@ export class Table<F extends Fields> {
    *
    * Rejects with `record-not-found`, and as {@link create} does.
    */
-  update(id: string, changes: Changes<F>, options: WriteOptions = NO_OPTIONS): Promise<RecordOf<F>> {
-    return this.#session.call(client => client.update(this.name, text(id, 'id'), changes, how(options)))
+  update(id: string, changes: Changes<F, R>, options: WriteOptions = NO_OPTIONS): Promise<RecordOf<F, R>> {
+    return this.#session.call(client => client.update(this.name, text(id, 'id'), changes, object(options, 'options')))
   }
 
   /**
@@ -59,16 +65,16 @@ export class Table<F extends Fields> {
    * Rejects with `record-not-found`, and with `reference-in-use` where a reference that refuses leads to it.
    */
   delete(id: string, options: WriteOptions = NO_OPTIONS): Promise<void> {
-    return this.#session.call(client => client.delete(this.name, text(id, 'id'), how(options)))
+    return this.#session.call(client => client.delete(this.name, text(id, 'id'), object(options, 'options')))
   }
 
   /** A record by its id, or by a temporary id that it once had; `undefined` if there is none. */
-  get(id: string): Promise<RecordOf<F> | undefined> {
+  get(id: string): Promise<RecordOf<F, R> | undefined> {
     return this.#session.call(client => client.get(this.name, text(id, 'id')))
   }
 
   /** The records that a query asks for. Rejects with `unknown-index` or `invalid-query`. */
-  query(query: Query = {}): Promise<readonly RecordOf<F>[]> {
+  query(query: Query = {}): Promise<readonly RecordOf<F, R>[]> {
     return this.#session.call(client => client.query(this.name, query))
   }
 
@@ -84,7 +90,7 @@ export class Table<F extends Fields> {
    */
   subscribe(
     query: Query,
-    changed: (records: readonly RecordOf<F>[]) => void,
+    changed: (records: readonly RecordOf<F, R>[]) => void,
     failed?: (error: LandfallError) => void,
   ): () => void {
     let ended = false
@@ -103,7 +109,7 @@ export class Table<F extends Fields> {
       client.subscribe(
         this.name,
         query,
-        (records: readonly RecordOf<F>[]) => {
+        (records: readonly RecordOf<F, R>[]) => {
           if (!ended) callApp(changed, records)
         },
         (thrown: unknown) => refuse(fromEngine(thrown)),
@@ -119,20 +125,4 @@ export class Table<F extends Fields> {
 
 function throwIt(error: LandfallError): never {
   throw error
-}
-
-/** What TypeScript promises, and JavaScript does not. */
-function text(value: unknown, field: string): string {
-  if (typeof value === 'string') return value
-  throw landfallError('invalid-value', `\`${field}\` must be a string`, { field })
-}
-
-function how(options: WriteOptions): WriteOptions {
-  if (typeof options === 'object' && options !== null) return options
-  throw landfallError('invalid-value', '`options` must be an object', { field: 'options' })
-}
-
-function listOf<T>(list: readonly T[]): T[] {
-  if (Array.isArray(list)) return list as T[]
-  throw landfallError('invalid-value', '`list` must be an array', { field: 'list' })
 }

@@ -1,4 +1,5 @@
 /** Plain data that crosses the package's boundary. Times are milliseconds since the Unix epoch. */
+import type { Failure, Held, Outdated, SyncReason } from './reports.js'
 
 /** What JSON can say, exactly. Anything else is refused at the call with `invalid-value`. */
 export type Json = string | number | boolean | null | readonly Json[] | { readonly [key: string]: Json }
@@ -24,12 +25,68 @@ export interface TableDocument {
   /** Who names a record: `temporary` (the default; the server gives the id) or `uuid` (a UUIDv7 made here). */
   readonly ids?: 'temporary' | 'uuid'
   readonly priority?: Priority | { readonly default?: Priority; readonly fields?: Readonly<Record<string, Priority>> }
+  /** How it is pulled. Tables with the same rule are pulled together. */
+  readonly pull?: {
+    /** Not again before this long after the last time, in milliseconds, unless `db.sync()` asks; 0: with every pass. */
+    readonly everyMs?: number
+    /** The scope of which it is pulled; without one, all of it. */
+    readonly scope?: string
+  }
+  /** Values that follow from a record's children, by name. Nobody writes them. */
+  readonly rollups?: Readonly<Record<string, RollupDocument>>
 }
+
+type Scalar = string | number | boolean | null
+/** Conditions on fields: each must hold one of its values. An absent field is `null`. */
+export type Condition = Readonly<Record<string, Scalar | readonly Scalar[]>>
+
+interface RollupOptions {
+  /** Which children count. */
+  readonly where?: Condition
+  /** Their reference that makes them children; needed where there are several to this table. */
+  readonly by?: string
+  /**
+   * Whether a change made here is sent to the server as an update of the parent; a field of that name must be declared
+   * then. Otherwise it is derived on each device and never sent.
+   */
+  readonly write?: boolean
+}
+
+/**
+ * A value that is derived from a record's children (those that are not deleted), in the same commit as what it follows
+ * from: how many there are (`count`); whether there are some and all of them meet the condition (`all`); the mean, sum,
+ * least or greatest of a field or roll-up of theirs. Of no children: 0 for `count` and `sum`, `false` for `all`, `null`
+ * for the others.
+ */
+export type RollupDocument = RollupOptions &
+  (
+    | { readonly count: string }
+    | { readonly all: string; readonly where: Condition }
+    | { readonly average: string; readonly of: string }
+    | { readonly sum: string; readonly of: string }
+    | { readonly min: string; readonly of: string }
+    | { readonly max: string; readonly of: string }
+  )
 
 /** The schema document: page, worker and server read the same. */
 export interface SchemaDocument {
+  /** The app's number for this shape of its data; to be raised with every change. */
   readonly version: number
+  /**
+   * The least version of the schema whose tabs may still read what this one's write, and
+   */
+  readonly minReader?: number
+  /**
+   * the least whose tabs may write beside them. Raise these (1, if absent) only for what an older release would misread or damage:
+   * its tabs then say `outdated`, keep the input and ask to be reloaded.
+   */
+  readonly minWriter?: number
   readonly tables: Readonly<Record<string, TableDocument>>
+  /**
+   * Named parts of the data, which the server cuts out: by scope and table, conditions on its fields. `$principal` stands for the
+   * one who is signed in. What refers to a record that is filtered comes and goes with it.
+   */
+  readonly scopes?: Readonly<Record<string, Readonly<Record<string, Condition>>>>
 }
 
 export type SyncStatus = 'synced' | 'modified' | 'pending_upload' | 'conflict'
@@ -47,6 +104,8 @@ export interface SyncMetadata {
   readonly _isDeleted: boolean
   /** The server's version of it, or `null` before it is delivered. */
   readonly _version: number | null
+  /** Absent, but for a record of which a change waits for somebody's decision: in short, why. `db.explain` says more. */
+  readonly _syncReason?: SyncReason
 }
 
 type Base<F extends FieldType> = F extends `${infer T}?` ? T : F
@@ -56,16 +115,38 @@ type Fields = Readonly<Record<string, FieldType>>
 type OptionalKeys<F extends Fields> = { [K in keyof F]: F[K] extends `${string}?` ? K : never }[keyof F]
 type RequiredKeys<F extends Fields> = Exclude<keyof F, OptionalKeys<F>>
 
-/** The fields of a new record. */
-export type NewRecord<F extends Fields> = { readonly [K in RequiredKeys<F>]: Value<F[K]> } & {
-  readonly [K in OptionalKeys<F>]?: Value<F[K]> | null | undefined
-}
+/** The fields of a new record: those of `F` but for the roll-ups `R`. */
+export type NewRecord<F extends Fields, R = unknown> = {
+  readonly [K in Exclude<RequiredKeys<F>, keyof R>]: Value<F[K]>
+} & {
+  readonly [K in Exclude<OptionalKeys<F>, keyof R>]?: Value<F[K]> | null | undefined
+} & { readonly [K in keyof R]?: never }
 /** A change to a record: the fields that change. `undefined` removes an optional field. */
-export type Changes<F extends Fields> = Partial<NewRecord<F>>
-/** A record as readers get it: frozen, and shared by all of them. */
-export type RecordOf<F extends Fields> = { readonly [K in RequiredKeys<F>]: Value<F[K]> } & {
-  readonly [K in OptionalKeys<F>]?: Value<F[K]> | null
-} & SyncMetadata
+export type Changes<F extends Fields, R = unknown> = Partial<NewRecord<F, R>>
+/** A record as readers get it, with its roll-ups: frozen, and shared by all of them. */
+export type RecordOf<F extends Fields, R = unknown> = {
+  readonly [K in Exclude<RequiredKeys<F>, keyof R>]: Value<F[K]>
+} & {
+  readonly [K in Exclude<OptionalKeys<F>, keyof R>]?: Value<F[K]> | null
+} & R &
+  SyncMetadata
+
+/** What a roll-up of the schema `S` holds. */
+export type RollupValue<S extends SchemaDocument, R> = R extends { readonly count: string } | { readonly sum: string }
+  ? number
+  : R extends { readonly all: string }
+    ? boolean
+    : R extends { readonly average: string }
+      ? number | null
+      : R extends { readonly min: infer T; readonly of: infer K } | { readonly max: infer T; readonly of: infer K }
+        ? FieldValue<S, T, K> | null
+        : never
+/** A child's field; a roll-up of it, which may be the one or the other, if it is none. */
+type FieldValue<S extends SchemaDocument, T, K> = T extends keyof S['tables']
+  ? K extends keyof S['tables'][T]['fields']
+    ? Value<S['tables'][T]['fields'][K]>
+    : number | string
+  : never
 
 /** An index key's part. Order: null, false, true, numbers, strings (by code point). */
 export type IndexValue = string | number | boolean | null
@@ -88,12 +169,36 @@ export interface Query {
 }
 
 export interface WriteOptions {
+  /** Instead of what the schema says. */
   readonly priority?: Priority
+  /**
+   * Mutations that the server has to apply before this one, by their ids: a record's `_syncId`, or `outbox.list()`. What a
+   * record refers to need not be named. One that has left the outbox needs no wait.
+   */
+  readonly dependsOn?: readonly string[]
   /** `strict` waits until the operating system says that the write is on the disk. */
   readonly durability?: 'relaxed' | 'strict'
 }
 
+/**
+ * Where a mutation stands: it waits for its turn (`pending`), may have been sent (`sending`), or waits for somebody's
+ * decision: `conflict`, `rejected`, or `blocked` by one of those.
+ */
 export type MutationState = 'pending' | 'sending' | 'conflict' | 'rejected' | 'blocked'
+
+/** Why a mutation is not done as it is. */
+export interface Refusal {
+  /** The server's code (docs/errors.md), or `attempts-spent` after as many failures as its priority allows. */
+  readonly code: string
+  readonly message: string
+  /** The field at fault, where there is one. */
+  readonly field?: string
+  /**
+   * What kind of failure it is: `transient` may pass; with `validation` somebody has to change it or give it up; in a
+   * `conflict` somebody else was there first; `critical` needs a sign-in or an update of the app.
+   */
+  readonly class: 'transient' | 'validation' | 'conflict' | 'critical'
+}
 
 /** One durable intent to create, update or delete one record. */
 export interface Mutation {
@@ -111,9 +216,13 @@ export interface Mutation {
   readonly attempts: number
   readonly lastAttemptAt: number | null
   readonly nextAttemptAt: number | null
-  readonly error: { readonly code: string; readonly message: string; readonly field?: string } | null
+  /** What its last definite answer or failure was; the reason where it is parked. */
+  readonly error: Refusal | null
+  /** Mutations that must be applied before it. */
   readonly dependencies: readonly string[]
   readonly state: MutationState
+  /** It was given up after it may have been sent: the server is asked to forget it, and nothing of it is shown. */
+  readonly withdrawing: boolean
   readonly principal: string
   readonly schemaVersion: number
 }
@@ -129,11 +238,12 @@ export interface SyncState {
   readonly sending: number
   /** Mutations that wait for somebody's decision. */
   readonly parked: number
-  /** Why nothing is sent although something waits: the server asks for a sign-in, or for another principal. */
-  readonly held: 'unauthenticated' | 'principal-mismatch' | null
+  readonly held: Held | null
   readonly lastSuccessAt: number | null
-  readonly lastError: { readonly code: string; readonly message: string } | null
+  readonly lastError: Failure | null
   readonly nextAttemptAt: number | null
+  /** A newer release of the app has changed the database: this context writes and sends nothing more. */
+  readonly outdated: Outdated | null
 }
 
 /** What one pass did (V6). */
@@ -146,7 +256,7 @@ export interface SyncResult {
   readonly remaining: number
   readonly durationMs: number
   /** Why the pass ended early, if it did. */
-  readonly error: { readonly code: string; readonly message: string } | null
+  readonly error: Failure | null
 }
 
 export interface Progress {
@@ -166,4 +276,9 @@ export interface EventMap {
   readonly rejected: Mutation
   /** Somebody else changed the record first; the mutation waits for a decision. */
   readonly conflict: Mutation
+  /**
+   * A newer release of the app has changed the database, and this context is too old for it. Told once; who opens the
+   * database only then finds it in `state()`.
+   */
+  readonly outdated: Outdated
 }

@@ -101,6 +101,18 @@ test('the table of errors has every code of the engine', async () => {
   for (const code of codes) assert.ok(errorCodes.includes(code), `${code} has no class`)
 })
 
+test('docs/errors.md has every code, with its class', async () => {
+  const { errorCodes, ...exported } = await import(join(home, 'dist/index.js'))
+  const { landfallError } = await import(join(home, 'dist/errors.js'))
+  const [, section] = read('../docs/errors.md').split("## The package's")
+  const rows = [...section.matchAll(/^\| `([^`]+)` \| `([^`]+)` \|/gm)].map(([, code, name]) => [code, name])
+  assert.deepEqual(
+    rows,
+    errorCodes.map(code => [code, landfallError(code, '').constructor.name]),
+  )
+  for (const [, name] of rows) assert.ok(name in exported, `${name} is not exported`)
+})
+
 test('what dist/ holds was made from what src/ holds', () => {
   const sources = readdirSync(join(home, 'src'), { recursive: true }).filter(path => path.endsWith('.ts'))
   for (const path of sources)

@@ -3,9 +3,21 @@ import { defineSchema, hasErrorCode, isLandfallError, open, type RecordIn } from
 import { serve } from '../dist/service-worker.js'
 
 const schema = defineSchema({
-  version: 1,
+  version: 3,
+  minReader: 2,
+  minWriter: 3,
+  scopes: { mine: { tasks: { title: ['$principal', null], done: false } } },
   tables: {
-    steps: { fields: { name: 'string' } },
+    steps: {
+      fields: { name: 'string', latest: 'string?' },
+      rollups: {
+        task_count: { count: 'tasks' },
+        complete: { all: 'tasks', where: { done: true } },
+        progress: { average: 'tasks', of: 'hours', where: { title: ['a', 'b'] } },
+        latest: { max: 'tasks', of: 'title', by: 'step_id', write: true },
+      },
+      pull: { everyMs: 60_000, scope: 'mine' },
+    },
     tasks: {
       fields: { step_id: 'string', title: 'string', done: 'boolean', hours: 'number?', tags: 'json?' },
       references: { step_id: { table: 'steps', onDelete: 'cascade' } },
@@ -19,6 +31,10 @@ const schema = defineSchema({
 defineSchema({ version: 1, tables: { a: { fields: { b: 'text' } } } })
 // @ts-expect-error a schema has a version
 defineSchema({ tables: {} })
+// @ts-expect-error there is no such roll-up
+defineSchema({ version: 1, tables: { a: { fields: { b: 'string' }, rollups: { c: { median: 'd' } } } } })
+// @ts-expect-error all of them must meet a condition
+defineSchema({ version: 1, tables: { a: { fields: { b: 'string' }, rollups: { c: { all: 'd' } } } } })
 
 export async function use(): Promise<void> {
   const db = await open({ name: 'types', schema, remote: { url: '/api/sync', token: async () => 'token' } })
@@ -41,6 +57,27 @@ export async function use(): Promise<void> {
   db.on('state', state => state.pending + (version ?? 0) + rows.length)
   stop()
   off()
+
+  const [count, complete, progress, latest]: [number, boolean, number | null, string | null] = [
+    step.task_count,
+    step.complete,
+    step.progress,
+    step.latest,
+  ]
+  const { healthy, reasons, perTable } = await db.health()
+  const [line] = await db.activity({ limit: 1 })
+  if (line?.what.kind === 'parked') line.what.reason.code satisfies string
+  for (const reason of reasons)
+    if (reason.kind === 'stuck' && reason.why === 'failing') reason.code satisfies string
+    else if (reason.kind === 'held') reason.why satisfies string
+  db.on('outdated', ({ stillReads }) => stillReads && healthy && perTable['tasks']?.pushed)
+  void [count, complete, progress, latest]
+  // @ts-expect-error a roll-up is not written, declared as a field or not
+  steps.create({ name: 'Dig', latest: 'a' })
+  // @ts-expect-error a roll-up is not written
+  steps.update('1', { task_count: 5 })
+  // @ts-expect-error a roll-up is not removed
+  steps.update('1', { complete: undefined })
 
   // @ts-expect-error there is no such table
   db.tables.projects

@@ -6,12 +6,15 @@
 //! retryable }`); the facade makes classes of them.
 
 mod calls;
+mod deciding;
 mod delivery;
 mod failure;
+mod hierarchy;
 mod instance;
 mod options;
 mod panic;
 mod ports;
+mod reports;
 mod schedule;
 mod shapes;
 mod telling;
@@ -22,7 +25,6 @@ use js_sys::{Array, Function, Promise};
 use landfall_core::decide::Command;
 use landfall_core::error::Error;
 use landfall_core::log::entry::Id;
-use landfall_core::ports::Durability;
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::{future_to_promise, spawn_local};
 
@@ -188,18 +190,6 @@ impl Client {
         self.instance.mutations()
     }
 
-    /// Gives a mutation up.
-    #[wasm_bindgen(unchecked_return_type = "Promise<undefined>")]
-    pub fn discard(&self, mutation: &str) -> Promise {
-        self.decide(Command::Discard { mutation: mutation.into(), cascade: false })
-    }
-
-    /// Sends a parked mutation again.
-    #[wasm_bindgen(unchecked_return_type = "Promise<undefined>")]
-    pub fn retry(&self, mutation: &str) -> Promise {
-        self.decide(Command::Retry { mutation: mutation.into(), changes: None, unset: Vec::new() })
-    }
-
     /// Everything that is stored, as text: equal text, equal state.
     #[wasm_bindgen(unchecked_return_type = "Promise<string>")]
     pub fn fold(&self) -> Promise {
@@ -251,14 +241,6 @@ impl Client {
         promise(async move {
             this.load(&table).await?;
             read(&this)
-        })
-    }
-
-    fn decide(&self, command: Command<crate::body::JsBody>) -> Promise {
-        let this = Rc::clone(&self.instance);
-        promise(async move {
-            this.write(command, Durability::Relaxed).await?;
-            Ok(JsValue::UNDEFINED)
         })
     }
 }

@@ -4,6 +4,7 @@ use rustc_hash::FxHashMap;
 
 use landfall_core::engine::{Held, Report, Status};
 use landfall_core::log::entry::{Id, Mutation, MutationState, Operation};
+use landfall_core::log::release::Outdated;
 use landfall_core::outbox::Waits;
 use landfall_core::ports::Phase;
 use landfall_core::schema::Priority;
@@ -48,6 +49,23 @@ pub(super) struct SyncState {
     last_success_at: Option<u64>,
     last_error: Option<Trouble>,
     next_attempt_at: Option<u64>,
+    outdated: Option<OutdatedShape>,
+}
+
+/// This context is too old for the log.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct OutdatedShape {
+    part: &'static str,
+    needed: u32,
+    has: u32,
+    still_reads: bool,
+}
+
+impl From<Outdated> for OutdatedShape {
+    fn from(Outdated { part, needed, has, still_reads }: Outdated) -> Self {
+        Self { part: part.as_str(), needed, has, still_reads }
+    }
 }
 
 impl SyncState {
@@ -64,6 +82,7 @@ impl SyncState {
                 .last_error
                 .map(|failure| Trouble { code: failure.code, message: failure.message }),
             next_attempt_at: status.next_attempt_at,
+            outdated: status.outdated.map(OutdatedShape::from),
         }
     }
 }
@@ -113,6 +132,7 @@ struct Refusal<'m> {
     message: &'m str,
     #[serde(skip_serializing_if = "Option::is_none")]
     field: Option<&'m str>,
+    class: &'static str,
 }
 
 #[derive(Serialize)]
@@ -133,6 +153,7 @@ pub(super) struct MutationShape<'m> {
     error: Option<Refusal<'m>>,
     dependencies: &'m [Id],
     state: &'static str,
+    withdrawing: bool,
     principal: &'m str,
     schema_version: u32,
 }
@@ -161,15 +182,22 @@ impl<'m> MutationShape<'m> {
                 code: &refusal.code,
                 message: &refusal.message,
                 field: refusal.field.as_deref(),
+                class: refusal.class.as_str(),
             }),
             dependencies: &mutation.dependencies,
             state: match mutation.state {
-                MutationState::Pending if waits.get(&mutation.id) == Some(&Waits::Blocked) => "blocked",
-                MutationState::Pending => "pending",
-                MutationState::Sending => "sending",
                 MutationState::Conflict => "conflict",
                 MutationState::Rejected => "rejected",
+                // Also where a request has carried it, together with the one that it needs.
+                MutationState::Pending | MutationState::Sending
+                    if waits.get(&mutation.id) == Some(&Waits::Blocked) =>
+                {
+                    "blocked"
+                }
+                MutationState::Pending => "pending",
+                MutationState::Sending => "sending",
             },
+            withdrawing: mutation.withdrawing,
             principal: &mutation.principal,
             schema_version: mutation.schema_version,
         }

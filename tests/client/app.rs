@@ -35,6 +35,10 @@ pub(super) fn text(object: &JsValue, name: &str) -> String {
     field(object, name).as_string().unwrap_or_else(|| panic!("{name} of {object:?} is no text"))
 }
 
+pub(super) fn is_frozen(object: &JsValue) -> bool {
+    Object::is_frozen(object.unchecked_ref::<Object>())
+}
+
 pub(super) fn json(value: &JsValue) -> String {
     JSON::stringify(value).unwrap().into()
 }
@@ -96,6 +100,11 @@ pub(super) struct App {
 
 impl App {
     pub(super) async fn open(name: &str) -> Self {
+        Self::open_with(name, SCHEMA).await
+    }
+
+    /// The same under another schema.
+    pub(super) async fn open_with(name: &str, schema: &str) -> Self {
         let told = Array::new();
         let observer = Function::new_with_args(
             "told",
@@ -103,7 +112,7 @@ impl App {
              return { state: note('state'), progress: note('progress'), change: note('change'), parked: note('parked') }",
         );
         let observer = observer.call1(&JsValue::NULL, &told).unwrap();
-        let options = options(name, &JSON::parse(SCHEMA).unwrap(), &observer);
+        let options = options(name, &JSON::parse(schema).unwrap(), &observer);
         let client =
             Client::open(options.unchecked_into()).await.unwrap_or_else(|error| panic!("{}", json(&error)));
         Self { client, told }

@@ -4,7 +4,9 @@
 
 mod app;
 mod contexts;
+mod hierarchy;
 mod reading;
 mod refusals;
+mod reports;
 mod upkeep;
 mod writing;

@@ -1,14 +1,10 @@
 //! Writing, and what is there afterwards.
 
-use js_sys::{Array, Object};
+use js_sys::Array;
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_test::wasm_bindgen_test;
 
-use super::app::{App, done, field, js, json, refused, text, unused};
-
-fn is_frozen(object: &JsValue) -> bool {
-    Object::is_frozen(object.unchecked_ref::<Object>())
-}
+use super::app::{App, done, field, is_frozen, js, json, refused, text, unused};
 
 #[wasm_bindgen_test]
 async fn a_record_is_created_read_changed_and_deleted() {
@@ -89,11 +85,68 @@ async fn the_outbox_tells_what_is_to_be_sent_and_gives_it_up() {
     assert_eq!(json(&field(second, "dependencies")), format!("[\"{}\"]", text(first, "id")));
     assert!(field(first, "error").is_null() && is_frozen(first));
 
-    assert_eq!(text(&refused(app.client.discard(&text(first, "id"))).await, "code"), "mutation-in-use");
-    assert_eq!(text(&refused(app.client.retry(&text(first, "id"))).await, "code"), "mutation-not-parked");
-    assert_eq!(text(&refused(app.client.discard("none")).await, "code"), "mutation-not-found");
-    done(app.client.discard(&text(second, "id"))).await;
-    done(app.client.discard(&text(first, "id"))).await;
+    assert_eq!(
+        text(&refused(app.client.discard(&text(first, "id"), false)).await, "code"),
+        "mutation-in-use"
+    );
+    assert_eq!(
+        text(&refused(app.client.retry(&text(first, "id"), &JsValue::UNDEFINED)).await, "code"),
+        "mutation-not-parked"
+    );
+    assert_eq!(text(&refused(app.client.discard("none", false)).await, "code"), "mutation-not-found");
+    done(app.client.discard(&text(second, "id"), false)).await;
+    done(app.client.discard(&text(first, "id"), false)).await;
     assert_eq!(app.client.outbox().length(), 0);
     assert_eq!(app.query("folders", "{}").await.length(), 0);
+}
+
+fn with(options: &str) -> landfall::client::WriteOptions {
+    js(options).unchecked_into()
+}
+
+#[wasm_bindgen_test]
+async fn a_write_waits_for_what_the_app_says() {
+    let app = App::open(&unused()).await;
+    let first = text(&app.created("things", "{ name: 'first' }").await, "_syncId");
+    let second = app.client.create(
+        "things".into(),
+        vec![js("{ name: 'second' }")],
+        true,
+        &with(&format!("{{ dependsOn: ['{first}'] }}")),
+    );
+    let second = text(&done(second).await.unchecked_into::<Array>().get(0), "_syncId");
+    let third = text(&app.created("things", "{ name: 'third' }").await, "_syncId");
+    done(app.client.depend(&third, vec![second.clone()])).await;
+    let needs = |at: u32| json(&field(&app.client.outbox().get(at), "dependencies"));
+    assert_eq!((needs(1), needs(2)), (format!("[\"{first}\"]"), format!("[\"{second}\"]")));
+
+    let circle = refused(app.client.depend(&first, vec![third.clone()])).await;
+    assert_eq!((text(&circle, "code"), text(&circle, "field")), ("dependency-cycle".into(), "on".into()));
+    let message = text(&circle, "message");
+    assert!([&first, &second, &third].iter().all(|id| message.contains(id.as_str())), "{message}");
+    for (promise, code, at) in [
+        (app.client.depend("none", vec![first.clone()]), "mutation-not-found", None),
+        (app.client.depend(&first, vec!["none".into()]), "invalid-value", Some("on[0]")),
+        (
+            app.client.delete("things", "x", &with("{ dependsOn: ['none'] }")),
+            "invalid-value",
+            Some("options.dependsOn[0]"),
+        ),
+        (
+            app.client.delete("things", "x", &with("{ dependsOn: 'none' }")),
+            "invalid-value",
+            Some("options.dependsOn"),
+        ),
+    ] {
+        let error = refused(promise).await;
+        assert_eq!(text(&error, "code"), code, "{}", json(&error));
+        assert_eq!(field(&error, "field").as_string().as_deref(), at, "{}", json(&error));
+    }
+
+    // What builds on it goes with it, if that is said.
+    let in_use = refused(app.client.discard(&first, false)).await;
+    assert_eq!(text(&in_use, "code"), "mutation-in-use");
+    assert_eq!(done(app.client.discard(&first, true)).await, "discarded");
+    assert_eq!(app.client.outbox().length(), 0);
+    assert_eq!(app.query("things", "{}").await.length(), 0);
 }

@@ -21,8 +21,8 @@ fn needs<B: Body>(draft: &Draft<'_, B>, mutation: &Mutation<B>) -> Vec<Id> {
     mutation.dependencies.iter().chain(before.map(|before| &before.id)).cloned().collect()
 }
 
-/// Refuses a draft in which this mutation waits for itself.
-pub(super) fn refuse<B: Body>(draft: &Draft<'_, B>, start: &Id) -> Result<(), Error> {
+/// Refuses a draft in which this mutation waits for itself. `field` is the argument that made it.
+pub(super) fn refuse<B: Body>(draft: &Draft<'_, B>, start: &Id, field: &'static str) -> Result<(), Error> {
     // Who needed it first, by what is needed.
     let mut needed_by: FxHashMap<Id, Id> = FxHashMap::default();
     let mut reach = vec![start.clone()];
@@ -35,7 +35,7 @@ pub(super) fn refuse<B: Body>(draft: &Draft<'_, B>, start: &Id) -> Result<(), Er
             }
         }
         if needed_by.contains_key(start) {
-            return Err(Error::DependencyCycle { path: path(draft, start, &needed_by) });
+            return Err(Error::DependencyCycle { field, path: path(draft, start, &needed_by) });
         }
     }
     Ok(())

@@ -157,7 +157,7 @@ pub(super) fn retry<B: Body>(
     let retried = What::Retried { of: parked.subject(), successor: fresh_id.clone() };
     draft.put_mutation(fresh);
     if is_edited {
-        cycle::refuse(draft, &fresh_id)?;
+        cycle::refuse(draft, &fresh_id, "changes")?;
     }
     settle::settle(draft, table, record_id);
     draft.note(writing.now_ms(), retried);
@@ -220,7 +220,7 @@ pub(super) fn depend<B: Body>(draft: &mut Draft<'_, B>, id: &Id, on: &[Id]) -> R
     add(&mut waiting.dependencies, &on);
     if waiting.dependencies.len() > mutation.dependencies.len() {
         draft.put_mutation(waiting);
-        cycle::refuse(draft, id)?;
+        cycle::refuse(draft, id, "on")?;
     }
     Ok(())
 }

@@ -76,6 +76,7 @@ pub enum Reason {
 #[serde(rename_all = "camelCase")]
 pub struct Stuck {
     pub for_ms: u64,
+    #[serde(flatten)]
     pub why: Why,
 }
 

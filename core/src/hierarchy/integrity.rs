@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use rustc_hash::{FxHashMap, FxHashSet};
+use serde::Serialize;
 
 use super::orphans::{self, Strategy};
 use crate::{
@@ -14,7 +15,8 @@ use crate::{
 };
 
 /// What was looked at, and what was found. Lists are in the order of tables, ids and fields.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Integrity {
     /// Records that are not deleted.
     pub records_checked: usize,
@@ -31,7 +33,8 @@ pub struct Integrity {
 }
 
 /// A record whose parent is not here.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Orphan {
     pub table: Id,
     pub id: Id,
@@ -42,7 +45,8 @@ pub struct Orphan {
 }
 
 /// What became of the parent.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Why {
     /// Nothing is known of it: it was not pulled, or left what is pulled.
     Missing,
@@ -61,7 +65,8 @@ impl Why {
 }
 
 /// Records of one table that refer to each other in a circle.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Circle {
     pub table: Id,
     pub field: Id,
@@ -70,7 +75,8 @@ pub struct Circle {
 }
 
 /// A temporary id that nothing will exchange.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Unresolved {
     pub table: Id,
     pub id: Id,

@@ -11,6 +11,7 @@ use super::{
     pacing::{Remedy, failure, remedy},
 };
 use crate::{
+    activity::Failure,
     body::Body,
     decide::{Answer, Command, Done, Tally},
     engine::Engine,
@@ -156,8 +157,13 @@ impl<P: Ports> Engine<P> {
         self.pacing.borrow_mut().suspect = None;
         let remedy = remedy(error);
         let refusal = || {
-            let failure = failure(error);
-            Refusal { code: failure.code, message: failure.message, field: None, class: remedy.class() }
+            let Failure { code, message } = failure(error);
+            // The request held that one mutation alone: the server's own words are about it.
+            let message = match error {
+                RemoteError::Refused { message: words, .. } if !words.is_empty() => words.clone(),
+                _ => message,
+            };
+            Refusal { code, message, field: None, class: remedy.class() }
         };
         match (&remedy, marked) {
             (Remedy::Halve { .. }, [poison]) => {

@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     activity::What,
-    engine::{Health, QUIET_MS_MAX, Reason, Why},
+    engine::{Health, QUIET_MS_MAX, Reason, Stuck, Why},
     protocol::{OperationResult, Outcome, Rejection},
 };
 
@@ -362,5 +362,8 @@ fn a_context_that_was_stopped_says_so() {
         let told = serde_json::to_value(&health).unwrap();
         assert_eq!(told["reasons"][0], json!({ "kind": "stopped", "code": "corrupt" }));
         assert_eq!(told["perTable"]["tasks"]["pending"], 0);
+        let stuck = Reason::Stuck(Stuck { for_ms: 5, why: Why::Failing { code: "internal".into() } });
+        let told = serde_json::to_value(&stuck).unwrap();
+        assert_eq!(told, json!({ "kind": "stuck", "forMs": 5, "why": "failing", "code": "internal" }));
     });
 }

@@ -525,7 +525,8 @@ fn a_conflict_of_a_whole_request_parks_its_mutation_as_one() {
         fixture.engine.pass_now().await;
         let parked = fixture.only_mutation();
         assert_eq!(parked.state, MutationState::Conflict);
-        assert_eq!(parked.error.as_ref().unwrap().class, crate::outbox::Class::Conflict);
+        let refusal = parked.error.as_ref().unwrap();
+        assert_eq!((refusal.class, refusal.message.as_str()), (crate::outbox::Class::Conflict, "no"));
     });
 }
 
