@@ -26,6 +26,28 @@ export interface AppState {
   readonly held: string | null
   readonly lastSuccessAt: number | null
   readonly lastError: { readonly code: string; readonly message: string } | null
+  readonly outdated: { readonly part: string; readonly stillReads: boolean } | null
+}
+
+export interface AppMutation {
+  readonly id: string
+  readonly recordId: string
+  readonly state: string
+  readonly withdrawing: boolean
+  readonly error: { readonly code: string } | null
+}
+
+export interface AppStory {
+  readonly presence: string
+  readonly reason: string | null
+  readonly mutations: readonly {
+    readonly id: string
+    readonly waits: { readonly for: string; readonly by?: string }
+    readonly error: { readonly code: string } | null
+  }[]
+  readonly activity: readonly { readonly what: { readonly kind: string } }[]
+  readonly next: { readonly kind: string; readonly mutation?: string }
+  readonly sentence: string
 }
 
 export interface AppDatabase {
@@ -37,7 +59,20 @@ export interface AppDatabase {
     readonly error: { readonly code: string } | null
   }>
   state(): AppState
-  readonly outbox: { list(): Promise<readonly { readonly id: string; readonly state: string }[]> }
+  readonly outbox: {
+    list(): Promise<readonly AppMutation[]>
+    retry(id: string, changes?: object): Promise<string>
+    discard(id: string, options?: { readonly cascade?: boolean }): Promise<string>
+    depend(id: string, on: readonly string[]): Promise<void>
+  }
+  health(): Promise<{
+    readonly healthy: boolean
+    readonly reasons: readonly { readonly kind: string }[]
+    readonly perTable: { readonly [table: string]: { readonly pushed: number; readonly withdrawn: number } }
+  }>
+  explain(table: string, id: string): Promise<AppStory>
+  activity(options?: { readonly limit?: number }): Promise<readonly { readonly what: { readonly kind: string } }[]>
+  on(event: string, listener: (event: unknown) => void): () => void
   readonly debug: {
     /** The fold as canonical JSON. */
     fold(): Promise<string>

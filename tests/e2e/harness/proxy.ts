@@ -59,6 +59,8 @@ export interface Exchange {
 interface Rule {
   readonly path: string
   readonly fault: Fault
+  /** Whether it is meant for a request with this body. */
+  readonly meets: (body: string) => boolean
   times: number
   readonly notify: (exchange: Exchange) => void
 }
@@ -100,9 +102,18 @@ export class FaultProxy {
 
   /** The next `times` requests of this path meet the fault. Faults set earlier come first. */
   set(path: string, fault: Fault, times = 1): SetFault {
+    return this.setWhere(path, () => true, fault, times)
+  }
+
+  /** Every request of this path whose body holds the text meets the fault: a poison that breaks whatever it is in. */
+  poison(path: string, text: string, fault: Fault): SetFault {
+    return this.setWhere(path, body => body.includes(text), fault, Number.POSITIVE_INFINITY)
+  }
+
+  private setWhere(path: string, meets: Rule['meets'], fault: Fault, times: number): SetFault {
     return {
       hit: new Promise(resolve => {
-        this.rules.push({ path, fault, times, notify: resolve })
+        this.rules.push({ path, fault, meets, times, notify: resolve })
       }),
     }
   }
@@ -131,8 +142,8 @@ export class FaultProxy {
     })
   }
 
-  private take(path: string): Rule | undefined {
-    const rule = this.rules.find(candidate => candidate.times > 0 && candidate.path === path)
+  private take(path: string, body: string): Rule | undefined {
+    const rule = this.rules.find(candidate => candidate.times > 0 && candidate.path === path && candidate.meets(body))
     if (rule !== undefined) rule.times -= 1
     return rule
   }
@@ -143,13 +154,14 @@ export class FaultProxy {
 
   private async serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const path = new URL(request.url ?? '/', this.origin).pathname
-    const rule = this.take(path)
-    const fault = rule?.fault
     const body = await readAll(request)
+    const requestBody = text(body, request.headers)
+    const rule = this.take(path, requestBody)
+    const fault = rule?.fault
     const exchange: Exchange = {
       path,
       method: request.method ?? 'GET',
-      requestBody: text(body, request.headers),
+      requestBody,
       fault: fault?.kind,
       delivered: false,
       abandoned: false,

@@ -7,6 +7,8 @@ export interface OpenOptions {
   readonly name?: string
   readonly schema?: unknown
   readonly principal?: string
+  /** What this release of the app has in its schema otherwise: `version`, `minReader`, `minWriter`. */
+  readonly release?: object
 }
 
 /** What a rejected or throwing call said, in a form that crosses to the test. */
@@ -23,7 +25,7 @@ const site = {
   async open(options: OpenOptions = {}): Promise<void> {
     globalThis.landfall = (await open({
       name: options.name ?? 'field',
-      schema: defineSchema((options.schema ?? document) as SchemaDocument),
+      schema: defineSchema({ ...((options.schema ?? document) as SchemaDocument), ...options.release }),
       remote: { url: '/api/sync' },
       tenant: 'demo',
       principal: options.principal ?? 'technician',
