@@ -9,7 +9,6 @@ import { MyWork } from './screens/MyWork'
 import { ProjectScreen } from './screens/ProjectScreen'
 import { Projects } from './screens/Projects'
 import { Banners } from './sync/Banners'
-import { ParkedProvider, useParkedMutations } from './sync/parked'
 import { SyncBar } from './sync/SyncBar'
 import { SyncPanel } from './sync/SyncPanel'
 import { TallyProvider, useCountedTally } from './tally'
@@ -25,66 +24,62 @@ export function App() {
 
   return (
     <TallyProvider value={useCountedTally()}>
-      <ParkedProvider value={useParkedMutations()}>
-        <div className="app" data-view={route.view} data-task={route.task !== null}>
-          <header className="top" data-testid="app-header">
-            <a className="back" href={href({})} aria-label="All projects">
-              <Icon name="back" />
-            </a>
-            <a className="brand" href={href({})} aria-label="Landfall Field, all projects">
-              <Logo />
-              <span>
-                Landfall <b>Field</b>
-              </span>
-            </a>
-            <SyncBar onOpen={openSync} panelOpen={route.sync} />
-          </header>
-          <div className="banners">
-            <Banners onDecide={openSync} />
-          </div>
-          <nav className="tabs" aria-label="Views">
-            <a href={href({})} data-testid="nav-projects" aria-current={route.view === 'mine' ? undefined : 'page'}>
-              <Icon name="sites" />
-              Projects
-            </a>
-            <a
-              href={href({ view: 'mine' })}
-              data-testid="nav-mine"
-              aria-current={route.view === 'mine' ? 'page' : undefined}
-            >
-              <Icon name="mine" />
-              My work
-            </a>
-          </nav>
-          <section className="side" aria-label="Projects" role={listIsAll ? 'main' : undefined}>
-            <Projects chosen={project} heads={route.view === 'projects'} />
-          </section>
-          <main className="main">
-            {route.view === 'mine' && <MyWork task={route.task} />}
-            {route.view === 'project' && project && (
-              <ProjectScreen key={keyOf(project)} id={project} task={route.task} />
-            )}
-            {route.view === 'projects' && (
-              <div className="empty" data-testid="empty-main">
-                <Logo size={64} />
-                <h2>Choose a project</h2>
-                <p>Everything here works without a network, and is sent when there is one.</p>
-              </div>
-            )}
-          </main>
-          {route.task && <OpenTask key={keyOf(route.task)} route={route} id={route.task} onDecide={openSync} />}
-          {route.sync && (
-            <Sheet label="Sync" className="sheet-sync" testId="sync-panel" modal onClose={closeSync}>
-              <SyncPanel onClose={closeSync} />
-            </Sheet>
-          )}
+      <div className="app" data-view={route.view} data-task={route.task !== null}>
+        <header className="top" data-testid="app-header">
+          <a className="back" href={href({})} aria-label="All projects">
+            <Icon name="back" />
+          </a>
+          <a className="brand" href={href({})} aria-label="Landfall Field, all projects">
+            <Logo />
+            <span>
+              Landfall <b>Field</b>
+            </span>
+          </a>
+          <SyncBar onOpen={openSync} panelOpen={route.sync} />
+        </header>
+        <div className="banners">
+          <Banners onDecide={openSync} />
         </div>
-      </ParkedProvider>
+        <nav className="tabs" aria-label="Views">
+          <a href={href({})} data-testid="nav-projects" aria-current={route.view === 'mine' ? undefined : 'page'}>
+            <Icon name="sites" />
+            Projects
+          </a>
+          <a
+            href={href({ view: 'mine' })}
+            data-testid="nav-mine"
+            aria-current={route.view === 'mine' ? 'page' : undefined}
+          >
+            <Icon name="mine" />
+            My work
+          </a>
+        </nav>
+        <section className="side" aria-label="Projects" role={listIsAll ? 'main' : undefined}>
+          <Projects chosen={project} heads={route.view === 'projects'} />
+        </section>
+        <main className="main">
+          {route.view === 'mine' && <MyWork task={route.task} />}
+          {route.view === 'project' && project && <ProjectScreen key={keyOf(project)} id={project} task={route.task} />}
+          {route.view === 'projects' && (
+            <div className="empty" data-testid="empty-main">
+              <Logo size={64} />
+              <h2>Choose a project</h2>
+              <p>Everything here works without a network, and is sent when there is one.</p>
+            </div>
+          )}
+        </main>
+        {route.task && <OpenTask key={keyOf(route.task)} route={route} id={route.task} />}
+        {route.sync && (
+          <Sheet label="Sync" className="sheet-sync" testId="sync-panel" modal onClose={closeSync}>
+            <SyncPanel onClose={closeSync} />
+          </Sheet>
+        )}
+      </div>
     </TallyProvider>
   )
 }
 
-function OpenTask({ route, id, onDecide }: { route: Route; id: string; onDecide: () => void }) {
+function OpenTask({ route, id }: { route: Route; id: string }) {
   const task = useRecord('tasks', id)
   const wide = useWide()
   const closeTask = useCallback(() => close({ ...route, task: null }), [route])
@@ -98,7 +93,7 @@ function OpenTask({ route, id, onDecide }: { route: Route; id: string; onDecide:
       onClose={closeTask}
     >
       {task ? (
-        <TaskDetail task={task} onClose={closeTask} onDecide={onDecide} />
+        <TaskDetail task={task} onClose={closeTask} />
       ) : (
         <div className="empty">
           <h2>This task is gone</h2>

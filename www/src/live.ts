@@ -1,7 +1,16 @@
 // Glue between Landfall and React, over `useSyncExternalStore` and nothing else. What is read is shared: two components
 // that ask the same question share one live query, which outlives them for a moment so that going back is instant.
-import type { Mutation, Progress, Query, SyncState } from 'landfall'
-import { createContext, useCallback, useContext, useEffect, useRef, useState, useSyncExternalStore } from 'react'
+import type { ActivityLine, Health, Mutation, Progress, Query, Story, SyncState } from 'landfall'
+import {
+  createContext,
+  useCallback,
+  useContext,
+  useEffect,
+  useMemo,
+  useRef,
+  useState,
+  useSyncExternalStore,
+} from 'react'
 import type { Database } from './database'
 import { currentId, renamed } from './identity'
 import type { Row, TableName } from './schema'
@@ -186,20 +195,30 @@ class ProgressSource extends Source<Progress | null> {
   }
 }
 
-class OutboxSource extends Source<readonly Mutation[] | undefined> {
+/** Something that is asked for again whenever sync or a record stands otherwise, and every `everyMs`. */
+class Reading<T> extends Source<T | undefined> {
   readonly #db: Database
+  readonly #ask: () => Promise<T>
+  readonly #everyMs: number | undefined
   #reading = false
   #again = false
 
-  constructor(db: Database) {
+  constructor(db: Database, ask: () => Promise<T>, everyMs?: number) {
     super(undefined)
     this.#db = db
+    this.#ask = ask
+    this.#everyMs = everyMs
   }
 
   protected start(): () => void {
-    void this.#read()
-    const stops = [this.#db.on('state', () => void this.#read()), this.#db.on('change', () => void this.#read())]
-    return () => stops.forEach(stop => stop())
+    const read = () => void this.#read()
+    read()
+    const stops = [this.#db.on('state', read), this.#db.on('change', read)]
+    const timer = this.#everyMs === undefined ? undefined : setInterval(read, this.#everyMs)
+    return () => {
+      stops.forEach(stop => stop())
+      clearInterval(timer)
+    }
   }
 
   /** Changes come in bursts: one reading at a time, and one more when something changed meanwhile. */
@@ -210,8 +229,10 @@ class OutboxSource extends Source<readonly Mutation[] | undefined> {
     try {
       while (this.#again) {
         this.#again = false
-        this.publish(await this.#db.outbox.list())
+        this.publish(await this.#ask())
       }
+    } catch {
+      // What cannot be read now is said by what the person does next; here the last answer stays.
     } finally {
       this.#reading = false
     }
@@ -228,7 +249,10 @@ function perDatabase<S>(make: (db: Database) => S): (db: Database) => S {
 }
 
 const progressOf = perDatabase(db => new ProgressSource(db))
-const outboxOf = perDatabase(db => new OutboxSource(db))
+const outboxOf = perDatabase(db => new Reading(db, () => db.outbox.list()))
+// It gets worse by the mere passing of time.
+const healthOf = perDatabase(db => new Reading(db, () => db.health(), 20_000))
+const activityOf = perDatabase(db => new Reading(db, () => db.activity({ limit: 30 })))
 
 /** How far the running pass is, or `null` when none runs. */
 export function useProgress(): Progress | null {
@@ -236,11 +260,27 @@ export function useProgress(): Progress | null {
   return useSyncExternalStore(source.subscribe, source.snapshot)
 }
 
-const NOBODY: Pick<OutboxSource, 'subscribe' | 'snapshot'> = { subscribe: () => () => {}, snapshot: () => undefined }
+function useReading<T>(source: Reading<T>): T | undefined {
+  return useSyncExternalStore(source.subscribe, source.snapshot)
+}
 
-/** What waits to be sent or decided; `undefined` until it is first read, and while it is not `wanted`. */
-export function useOutbox(wanted = true): readonly Mutation[] | undefined {
-  const source = outboxOf(useDatabase())
-  const { subscribe, snapshot } = wanted ? source : NOBODY
-  return useSyncExternalStore(subscribe, snapshot)
+/** What waits to be sent or decided; `undefined` until it is first read. */
+export function useOutbox(): readonly Mutation[] | undefined {
+  return useReading(outboxOf(useDatabase()))
+}
+
+/** Whether sync is well; `undefined` until it is first read. */
+export function useHealth(): Health | undefined {
+  return useReading(healthOf(useDatabase()))
+}
+
+/** What sync did, newest first; `undefined` until it is first read. */
+export function useActivity(): readonly ActivityLine[] | undefined {
+  return useReading(activityOf(useDatabase()))
+}
+
+/** Why a record stands where it stands; `undefined` until it is first read. */
+export function useStory(table: TableName, id: string): Story | undefined {
+  const db = useDatabase()
+  return useReading(useMemo(() => new Reading(db, () => db.explain(table, id)), [db, table, id]))
 }

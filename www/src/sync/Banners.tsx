@@ -6,6 +6,17 @@ export function Banners({ onDecide }: { onDecide: () => void }) {
   const state = useSyncState()
   return (
     <>
+      {state.outdated && (
+        <div className="banner" role="status" data-mood="trouble" data-testid="outdated-banner">
+          <Icon name="sync" />
+          <p>
+            <strong>A newer version of this app is in use.</strong> Reload to go on. What is saved here will be sent.
+          </p>
+          <button type="button" className="button" onClick={() => location.reload()}>
+            Reload
+          </button>
+        </div>
+      )}
       {!state.online && (
         <div className="banner" role="status" data-mood="offline" data-testid="offline-banner">
           <Icon name="away" />

@@ -1,12 +1,9 @@
 import type { Mutation } from 'landfall'
-import { useState } from 'react'
 import { ago } from '../clock'
-import { useAction } from '../failure'
-import { useDatabase, useLive } from '../live'
-import { ErrorNote } from '../parts/ErrorNote'
+import { useLive } from '../live'
 import type { TableName } from '../schema'
-import { isParked } from './parked'
-import { reasonOf } from './words'
+import { Decision } from './Decision'
+import { fieldName, isParked, reasonOf } from './words'
 
 const NOUNS: Readonly<Record<TableName, string>> = {
   projects: 'Project',
@@ -16,22 +13,10 @@ const NOUNS: Readonly<Record<TableName, string>> = {
 }
 const VERBS: Readonly<Record<Mutation['operation'], string>> = { create: 'New', update: 'Changed', delete: 'Deleted' }
 
-const FIELDS: Readonly<Record<string, string>> = {
-  progress_percentage: 'progress',
-  due_date: 'due date',
-  step_id: 'step',
-  phase_id: 'phase',
-  project_id: 'project',
-}
-
 export function OutboxRow({ mutation, now }: { mutation: Mutation; now: number }) {
-  const db = useDatabase()
-  const { error, run } = useAction()
-  const [sure, setSure] = useState(false)
   const table = mutation.table as TableName
-  const conflict = mutation.state === 'conflict'
   const name = useName(table, mutation)
-  const fields = [...Object.keys(mutation.data), ...mutation.unset].map(field => FIELDS[field] ?? field)
+  const fields = [...Object.keys(mutation.data), ...mutation.unset].map(fieldName)
 
   return (
     <li className="outbox-row" data-testid="outbox-row" data-id={mutation.id} data-state={mutation.state}>
@@ -45,7 +30,9 @@ export function OutboxRow({ mutation, now }: { mutation: Mutation; now: number }
         {mutation.operation === 'update' && <span>{fields.join(', ')}</span>}
         <span>{ago(mutation.timestamp, now)}</span>
         {mutation.state === 'pending' && <span>waiting</span>}
-        {mutation.state === 'sending' && <span>sent, no answer yet</span>}
+        {mutation.state === 'sending' && (
+          <span>{mutation.withdrawing ? 'given up, if the server lets it' : 'sent, no answer yet'}</span>
+        )}
         {mutation.attempts > 0 && <span>{mutation.attempts === 1 ? '1 try' : `${mutation.attempts} tries`}</span>}
       </p>
       {isParked(mutation) ? (
@@ -53,28 +40,7 @@ export function OutboxRow({ mutation, now }: { mutation: Mutation; now: number }
       ) : (
         mutation.error && <p className="outbox-error">{mutation.error.message}</p>
       )}
-      {isParked(mutation) && (
-        <div className="confirm-actions">
-          <button
-            type="button"
-            className="button"
-            data-testid="outbox-retry"
-            onClick={() => run(() => db.outbox.retry(mutation.id))}
-          >
-            {conflict ? 'Use mine' : 'Retry'}
-          </button>
-          <button
-            type="button"
-            className={sure ? 'button danger' : 'button quiet'}
-            data-testid="outbox-discard"
-            onBlur={() => setSure(false)}
-            onClick={() => (sure ? run(() => db.outbox.discard(mutation.id)) : setSure(true))}
-          >
-            {sure ? 'Really discard my change' : conflict ? 'Keep theirs' : 'Discard'}
-          </button>
-        </div>
-      )}
-      <ErrorNote error={error} />
+      {isParked(mutation) && <Decision mutation={mutation} />}
     </li>
   )
 }

@@ -1,6 +1,5 @@
 import type { SyncMetadata } from 'landfall'
 import { Icon, type IconName } from '../parts/Icon'
-import { useParked } from './parked'
 
 type Standing = 'delivered' | 'saved' | 'decide'
 
@@ -10,15 +9,14 @@ const MARKS: Readonly<Record<Standing, { icon: IconName; label: string }>> = {
   decide: { icon: 'decide', label: 'Needs a decision' },
 }
 
-export function useStanding(record: SyncMetadata): Standing {
-  const parked = useParked(record.id)
-  if (parked || record._syncStatus === 'conflict') return 'decide'
+export function standingOf(record: SyncMetadata): Standing {
+  if (record._syncReason) return 'decide'
   return record._syncStatus === 'synced' ? 'delivered' : 'saved'
 }
 
 /** Where a record stands between this device and the server: a shape and a word, never colour alone. */
 export function SyncMark({ record, words = false }: { record: SyncMetadata; words?: boolean }) {
-  const standing = useStanding(record)
+  const standing = standingOf(record)
   const { icon, label } = MARKS[standing]
   return (
     <span className="sync-mark" data-testid="sync-mark" data-sync={standing} title={label}>

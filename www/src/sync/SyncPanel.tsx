@@ -2,21 +2,23 @@ import type { SyncResult } from 'landfall'
 import { type ReactNode, useEffect, useRef, useState } from 'react'
 import { ago, useNow } from '../clock'
 import { trouble, useAction } from '../failure'
-import { useDatabase, useOutbox, useProgress, useSyncState } from '../live'
+import { useActivity, useDatabase, useHealth, useOutbox, useProgress, useSyncState } from '../live'
 import { ErrorNote } from '../parts/ErrorNote'
 import { Icon } from '../parts/Icon'
 import { OutboxRow } from './OutboxRow'
-import { isParked } from './parked'
-import { changes, inFull, moodOf } from './words'
+import { changes, inFull, isParked, moodOf, unwell } from './words'
 
 /** More would only be scrolled past. */
 const ROWS_MAX = 100
+const LINES_AT_FIRST = 5
 
 export function SyncPanel({ onClose }: { onClose: () => void }) {
   const db = useDatabase()
   const state = useSyncState()
   const progress = useProgress()
   const outbox = useOutbox()
+  const health = useHealth()
+  const illness = health && unwell(health)
   const now = useNow()
   const heading = useRef<HTMLHeadingElement>(null)
   const [result, setResult] = useState<SyncResult | null>(null)
@@ -48,6 +50,11 @@ export function SyncPanel({ onClose }: { onClose: () => void }) {
       <div className="detail-fields">
         <section className="sync-summary" data-mood={moodOf(state)}>
           <p className="sync-sentence">{inFull(state)}</p>
+          {illness && (
+            <p className="sync-illness" role="status" data-testid="sync-illness">
+              {illness}
+            </p>
+          )}
           {running && (
             <div
               className="meter-track"
@@ -121,8 +128,34 @@ export function SyncPanel({ onClose }: { onClose: () => void }) {
             <p>Nothing waits. What you change from now on is listed here until the server has it.</p>
           </div>
         )}
+        <Activity now={now} />
       </div>
     </article>
+  )
+}
+
+/** What sync did, newest first: a few lines, and more for who asks. */
+function Activity({ now }: { now: number }) {
+  const lines = useActivity()
+  const [all, setAll] = useState(false)
+  if (!lines || lines.length === 0) return null
+  return (
+    <section className="activity" data-testid="activity">
+      <h3>What happened</h3>
+      <ol>
+        {(all ? lines : lines.slice(0, LINES_AT_FIRST)).map(({ number, at, what, sentence }) => (
+          <li key={number} data-kind={what.kind}>
+            <p>{sentence}</p>
+            <time dateTime={new Date(at).toISOString()}>{ago(at, now)}</time>
+          </li>
+        ))}
+      </ol>
+      {!all && lines.length > LINES_AT_FIRST && (
+        <button type="button" className="button quiet" onClick={() => setAll(true)}>
+          Show more
+        </button>
+      )}
+    </section>
   )
 }
 

@@ -1,5 +1,4 @@
 import { type CSSProperties, useEffect, useRef } from 'react'
-import { ago, useNow } from '../clock'
 import { useDraft } from '../draft'
 import { useAction } from '../failure'
 import { keyOf } from '../identity'
@@ -8,25 +7,21 @@ import { ErrorNote } from '../parts/ErrorNote'
 import { Field } from '../parts/Field'
 import { Icon } from '../parts/Icon'
 import type { Task } from '../schema'
-import { useParked } from '../sync/parked'
-import { SyncMark } from '../sync/SyncMark'
-import { reasonOf } from '../sync/words'
 import { Deletion } from './Deletion'
 import { setStatus } from './edit'
 import { Recovered } from './Recovered'
 import { useStaff } from './staff'
 import { StatusPicker } from './status'
+import { Standing } from './Standing'
 
 interface Props {
   readonly task: Task
   readonly onClose: () => void
-  readonly onDecide: () => void
 }
 
-export function TaskDetail({ task, onClose, onDecide }: Props) {
+export function TaskDetail({ task, onClose }: Props) {
   const db = useDatabase()
   const heading = useRef<HTMLHeadingElement>(null)
-  const parked = useParked(task.id)
   const status = useAction()
   const assignee = useAction()
   const due = useAction()
@@ -188,16 +183,6 @@ export function TaskDetail({ task, onClose, onDecide }: Props) {
           <Recovered draft={notes} />
         </Field>
 
-        {parked && (
-          <div className="decide-note" role="status">
-            <p>
-              <strong>A change of this task waits for you.</strong> {reasonOf(parked)}
-            </p>
-            <button type="button" className="button" onClick={onDecide}>
-              Decide
-            </button>
-          </div>
-        )}
         <Standing task={task} />
         <Deletion task={task} onDeleted={onClose} />
       </div>
@@ -215,19 +200,5 @@ function Place({ task }: { task: Task }) {
     <>
       {phase.name} <span aria-hidden="true">›</span> {step.name}
     </>
-  )
-}
-
-function Standing({ task }: { task: Task }) {
-  const now = useNow()
-  return (
-    <p className="standing">
-      <SyncMark record={task} words />
-      <span>
-        {task._syncStatus === 'synced'
-          ? task._serverUpdatedAt !== null && `Changed at the server ${ago(task._serverUpdatedAt, now)}.`
-          : task._localUpdatedAt !== null && `Changed ${ago(task._localUpdatedAt, now)}; it will be sent.`}
-      </span>
-    </p>
   )
 }
