@@ -19,6 +19,9 @@ pub const LINES_MAX: u64 = 500;
 /// What follows of the same kind within this time is told in one line.
 const SAME_LINE_MS: u64 = 60_000;
 
+/// Why a full pull began: another release of the app groups its tables otherwise, or pulls another part of them.
+pub const SETS_CHANGED: &str = "sets-changed";
+
 /// How many, by table.
 pub type ByTable = BTreeMap<Id, u64>;
 
@@ -253,6 +256,10 @@ impl Activity {
                 format!("The server refused the {}: {} ({}).", named(of), reason.message, reason.code)
             }
             What::Pulled { rows } => format!("Received {}.", counted(rows, "row")),
+            What::FullPullBegan { code, .. } if code == SETS_CHANGED => {
+                "Everything is pulled again, because the app pulls other parts of its data than before."
+                    .to_owned()
+            }
             What::FullPullBegan { code, .. } => {
                 format!("Everything is pulled again, because the server said `{code}`.")
             }

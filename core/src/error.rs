@@ -14,6 +14,8 @@ pub enum Error {
     InvalidSchema(SchemaError),
     #[error("there is no table `{table}` in the schema; it has {known}")]
     UnknownTable { table: String, known: String },
+    #[error("there is no scope `{scope}` in the schema; it has {known}")]
+    UnknownScope { scope: String, known: String },
     /// A value that the schema or JSON does not allow. The path leads to it: `title`, `time_logs[2].start`.
     #[error("`{path}` {problem}")]
     InvalidValue { path: String, problem: String },
@@ -59,6 +61,7 @@ impl Error {
         match self {
             Self::InvalidSchema(_) => "invalid-schema",
             Self::UnknownTable { .. } => "unknown-table",
+            Self::UnknownScope { .. } => "unknown-scope",
             Self::InvalidValue { .. } => "invalid-value",
             Self::Query(error) => error.code(),
             Self::RecordNotFound { .. } => "record-not-found",
@@ -101,6 +104,7 @@ impl Error {
             Self::ReferenceMissing { field, .. } | Self::ReferenceInUse { field, .. } => Some(field),
             Self::DependencyCycle { field, .. } => Some(field),
             Self::UnknownTable { .. } => Some("table"),
+            Self::UnknownScope { .. } => Some("scope"),
             Self::RecordNotFound { .. } => Some("id"),
             Self::MutationNotFound { .. }
             | Self::MutationInFlight { .. }
@@ -121,6 +125,7 @@ impl Error {
             Self::QuotaExceeded | Self::StorageUnavailable(_) | Self::MutationInFlight { .. } => true,
             Self::InvalidSchema(_)
             | Self::UnknownTable { .. }
+            | Self::UnknownScope { .. }
             | Self::InvalidValue { .. }
             | Self::Query(_)
             | Self::RecordNotFound { .. }

@@ -6,6 +6,7 @@
 
 pub mod activity;
 pub mod body;
+pub mod clock;
 pub mod decide;
 pub mod engine;
 pub mod error;
@@ -17,6 +18,7 @@ pub mod outbox;
 pub mod planted;
 pub mod ports;
 pub mod protocol;
+pub mod pull;
 pub mod schedule;
 pub mod schema;
 pub mod state;

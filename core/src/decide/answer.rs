@@ -6,7 +6,7 @@
 
 use rustc_hash::FxHashMap;
 
-use super::{Answer, Tally, Writing, draft::Draft, note, settle};
+use super::{Answer, Tally, Writing, draft::Draft, forgotten, note, settle};
 use crate::{
     activity::{ByTable, What},
     body::Body,
@@ -23,7 +23,13 @@ pub(super) fn settle_all<B: Body>(
 ) -> Tally {
     let mut tally = Tally::default();
     let mut applied = ByTable::new();
-    note::take_epoch(draft, writing.now_ms(), &answer.epoch);
+    // What another server said, or this one before it was restored, says nothing of what this one has.
+    if draft.meta(Meta::EPOCH).is_some_and(|known| known != answer.epoch) {
+        return tally;
+    }
+    if !answer.epoch.is_empty() {
+        note::take_epoch(draft, writing.now_ms(), &answer.epoch);
+    }
     draft.put_meta(Meta::SERVER_TIME, answer.server_time.to_string());
     for (id, outcome) in parents_first(draft, answer) {
         let Some(mutation) = draft.mutation(&id).cloned() else { continue };
@@ -60,12 +66,22 @@ pub(super) fn settle_all<B: Body>(
                 tally.conflicts += 1;
             }
             Outcome::Rejected(rejection) => {
-                if mutation.withdrawing || is_deleted_since(draft, &mutation) {
+                let class = Class::of_rejection(&rejection.code);
+                let Rejection { code, field, message } = rejection;
+                let refusal = Refusal { code, message, field, class };
+                let is_expired = refusal.code == forgotten::EXPIRED;
+                if let Some(copy) = forgotten::shown(draft, &mutation).filter(|_| is_expired) {
+                    forgotten::was_applied(draft, &mutation, copy);
+                    note::one_more(&mut applied, &mutation.table);
+                    tally.applied += 1;
+                    continue;
+                }
+                // Of a create that may have been applied its deletion is not to be forgotten.
+                if mutation.withdrawing || (is_deleted_since(draft, &mutation) && !is_expired) {
                     leave(draft, writing, &mutation);
+                } else if is_expired {
+                    park(draft, writing, &mutation, forgotten::parked_as(mutation.operation), refusal);
                 } else {
-                    let class = Class::of_rejection(&rejection.code);
-                    let Rejection { code, field, message } = rejection;
-                    let refusal = Refusal { code, message, field, class };
                     park(draft, writing, &mutation, MutationState::Rejected, refusal);
                 }
                 tally.rejected += 1;
@@ -261,8 +277,9 @@ fn apply<B: Body>(
         },
     };
     let version = made.version;
+    let left = base.as_ref().is_some_and(|base| base.left);
     let theirs = base.and_then(|base| base.theirs).filter(|theirs| theirs.version > version);
-    draft.put_base(table, &id, Some(Base { base: Some(made), theirs }));
+    draft.put_base(table, &id, Some(Base { base: Some(made), theirs, left }));
     for next in draft.mutations_of(table, &id) {
         if next.first_sent_at.is_none() {
             let mut rebased = (*next).clone();
@@ -298,7 +315,7 @@ pub(super) fn exchange_id<B: Body>(
     }
 }
 
-fn park<B: Body>(
+pub(super) fn park<B: Body>(
     draft: &mut Draft<'_, B>,
     writing: &Writing<'_>,
     mutation: &Mutation<B>,
@@ -332,8 +349,8 @@ fn take_theirs<B: Body>(draft: &mut Draft<'_, B>, mutation: &Mutation<B>, theirs
 }
 
 /// Keeps a server copy beside what is outstanding, if it is newer than what is known.
-pub(super) fn keep_theirs<B: Body>(draft: &mut Draft<'_, B>, table: &Id, id: &Id, copy: ServerCopy<B>) {
-    let base = draft.base(table, id).cloned().unwrap_or(Base { base: None, theirs: None });
+fn keep_theirs<B: Body>(draft: &mut Draft<'_, B>, table: &Id, id: &Id, copy: ServerCopy<B>) {
+    let base = draft.base(table, id).cloned().unwrap_or_default();
     if base.newest().is_none_or(|known| known.version < copy.version) {
         draft.put_base(table, id, Some(Base { theirs: Some(copy), ..base }));
     }

@@ -10,9 +10,13 @@ use rustc_hash::FxHashMap;
 use crate::{
     activity::{Activity, What},
     body::Body,
-    log::entry::{Base, Change, Cursor, Id, Mapping, Mutation, Operation, Record, ServerCopy, TableStats},
+    log::entry::{
+        Base, Change, Cursor, FullPull, Id, Mapping, Mutation, Operation, Record, Seen, ServerCopy,
+        TableStats,
+    },
+    pull,
     schema::Schema,
-    state::{State, references},
+    state::{Meta, State, references},
 };
 
 type Key = (Id, Id);
@@ -31,6 +35,7 @@ pub struct Draft<'s, B: Body> {
     /// Who among the mutations put by this draft named an id as a dependency.
     dependents: FxHashMap<Id, BTreeSet<Id>>,
     mappings: FxHashMap<Id, Id>,
+    cursors: FxHashMap<Id, usize>,
     meta: FxHashMap<Id, usize>,
     next_sequence: u64,
     /// Where the newest line of the activity log is.
@@ -54,6 +59,7 @@ impl<'s, B: Body> Draft<'s, B> {
             by_sequence: FxHashMap::default(),
             dependents: FxHashMap::default(),
             mappings: FxHashMap::default(),
+            cursors: FxHashMap::default(),
             meta: FxHashMap::default(),
             next_sequence: state.outbox.next_sequence(),
             last_line: None,
@@ -137,6 +143,14 @@ impl<'s, B: Body> Draft<'s, B> {
         match self.mutations.get(id).map(|at| &self.changes[*at]) {
             Some(Change::Mutation { row, .. }) => row.as_ref(),
             _ => self.state.outbox.get(id),
+        }
+    }
+
+    #[must_use]
+    pub fn cursor(&self, set: &str) -> Option<&Cursor> {
+        match self.cursors.get(set).map(|at| &self.changes[*at]) {
+            Some(Change::Cursor { row, .. }) => row.as_ref(),
+            _ => self.state.cursor(set),
         }
     }
 
@@ -238,7 +252,8 @@ impl<'s, B: Body> Draft<'s, B> {
     /// Keeps the server's copies of a record, without roll-ups: those are nobody's but ours.
     pub fn put_base(&mut self, table: &Id, id: &Id, row: Option<Base<B>>) {
         let bare = |copy: ServerCopy<B>| ServerCopy { data: self.without_rollups(table, copy.data), ..copy };
-        let row = row.map(|row| Base { base: row.base.map(bare), theirs: row.theirs.map(bare) });
+        let row =
+            row.map(|row| Base { base: row.base.map(bare), theirs: row.theirs.map(bare), left: row.left });
         self.push(Change::Base { table: table.clone(), id: id.clone(), row });
     }
 
@@ -254,14 +269,39 @@ impl<'s, B: Body> Draft<'s, B> {
         self.push(Change::Cursor { set: set.clone(), row });
     }
 
-    /// Lets every set that this table is pulled in begin from the beginning.
-    pub fn forget_cursors_of(&mut self, table: &str) {
-        let state = self.state;
-        // A set's name: its tables, and its scope if it has one.
-        let holds =
-            |set: &str| set.split('@').next().is_some_and(|tables| tables.split(',').any(|of| of == table));
-        for (set, _) in state.cursors().filter(|(set, _)| holds(set)) {
-            self.put_cursor(set, None);
+    /// Begins to pull a set from the beginning, and keeps what it has until it is replaced.
+    pub fn pull_anew(&mut self, set: &Id) {
+        let known = self.cursor(set).cloned();
+        let full = known.as_ref().and_then(|known| known.full);
+        self.drop_seen(set, full.map_or(0, |full| full.pages));
+        let epoch = known.as_ref().and_then(|known| known.epoch.clone());
+        let cursor = Cursor {
+            cursor: String::new(),
+            at: known.map_or(0, |known| known.at),
+            epoch: epoch.or_else(|| self.meta(Meta::EPOCH).map(Id::from)),
+            // One that was begun because of a restoration is not over: some rows here are still of before.
+            full: Some(FullPull { forced: full.is_some_and(|full| full.forced), pages: 0 }),
+        };
+        self.put_cursor(set, Some(cursor));
+    }
+
+    /// Begins to pull every set from the beginning that this table is in.
+    pub fn pull_table_anew(&mut self, table: &str) {
+        let sets = self.state.cursors().map(|(set, _)| set).filter(|set| pull::is_in(table, set));
+        for set in sets.cloned().collect::<Vec<_>>() {
+            self.pull_anew(&set);
+        }
+    }
+
+    /// Notes what a page of a full pull brought.
+    pub fn put_seen(&mut self, set: &Id, page: u32, rows: Rc<Seen>) {
+        self.push(Change::Seen { set: set.clone(), page, rows: Some(rows) });
+    }
+
+    /// Forgets what the pages of a full pull brought.
+    pub fn drop_seen(&mut self, set: &Id, pages: u32) {
+        for page in 0..pages {
+            self.push(Change::Seen { set: set.clone(), page, rows: None });
         }
     }
 
@@ -331,7 +371,8 @@ impl<'s, B: Body> Draft<'s, B> {
         }
     }
 
-    fn without_rollups(&self, table: &Id, data: B) -> B {
+    /// What of a record's fields comes from its own writers.
+    pub(super) fn without_rollups(&self, table: &Id, data: B) -> B {
         let Some(definition) = self.schema().table(table) else { return data };
         let held = definition.rollups.keys().filter(|name| data.kind(name).is_some());
         let held: Vec<String> = held.cloned().collect();
@@ -385,7 +426,10 @@ impl<'s, B: Body> Draft<'s, B> {
             Change::Stats { table, .. } => {
                 self.stats.insert(table.clone(), at);
             }
-            Change::Cursor { .. } => {}
+            Change::Cursor { set, .. } => {
+                self.cursors.insert(set.clone(), at);
+            }
+            Change::Seen { .. } => {}
         }
         self.changes.push(change);
     }

@@ -10,10 +10,12 @@ pub mod check;
 mod cycle;
 mod delete;
 pub mod draft;
+mod forgotten;
 pub mod mint;
 mod note;
 mod park;
 mod pull;
+mod restored;
 mod send;
 mod settle;
 mod write;
@@ -21,6 +23,7 @@ mod write;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use self::forgotten::is_expired;
 use self::{draft::Draft, mint::Mint};
 use crate::{
     activity::What,
@@ -32,7 +35,9 @@ use crate::{
     },
     log::entry::{Id, Mutation, MutationState, Operation, Refusal},
     protocol::{OperationResult, Page},
+    pull::Set,
     schema::Priority,
+    state::Meta,
 };
 
 /// Something to be decided and committed.
@@ -72,19 +77,25 @@ pub enum Command<B> {
     },
     /// Takes a page in, and its cursor with it.
     Pull {
-        set: Id,
+        set: Set,
+        /// The cursor that the page was asked with.
+        from: Option<String>,
         page: Page<B>,
-        forced: bool,
     },
-    /// Ends a full pull: drops what the server did not send in it, unsent changes excepted.
-    EndFullPull {
-        seen: std::collections::HashSet<(Id, Id)>,
-        tables: Vec<Id>,
-    },
-    /// Begins to pull a set from the beginning, because the server refused to go on (`code`).
-    ForgetCursor {
+    /// Begins to pull a set from the beginning, because the server refused to go on (`code`). What is here stays until the pull
+    /// is over.
+    BeginFullPull {
         set: Id,
         code: String,
+    },
+    /// Takes up the sets that this release pulls, in place of those of another one.
+    Regroup {
+        sets: Vec<Set>,
+    },
+    /// Keeps a measurement of the server's clock, and what time it was there.
+    KeepClock {
+        offset_ms: i64,
+        server_time: u64,
     },
     /// Notes what came of a request that held this mutation alone: one that is refused for good is parked, one that
     /// may go later waits for `wait_ms`. `spends`: others got through meanwhile, so the fault is its own.
@@ -138,8 +149,9 @@ impl<B> Command<B> {
             | Self::Answer { .. }
             | Self::Fail { .. }
             | Self::Pull { .. }
-            | Self::EndFullPull { .. }
-            | Self::ForgetCursor { .. }
+            | Self::BeginFullPull { .. }
+            | Self::Regroup { .. }
+            | Self::KeepClock { .. }
             | Self::Note { .. }
             | Self::DeriveRollups => false,
         }
@@ -154,8 +166,8 @@ impl<B> Command<B> {
         match self {
             Self::Send { .. }
             | Self::Answer { .. }
-            | Self::EndFullPull { .. }
             | Self::Fail { .. }
+            | Self::KeepClock { .. }
             | Self::Discard { .. }
             | Self::Retry { .. } => true,
             Self::Create { .. }
@@ -163,7 +175,8 @@ impl<B> Command<B> {
             | Self::Delete { .. }
             | Self::Depend { .. }
             | Self::Pull { .. }
-            | Self::ForgetCursor { .. }
+            | Self::BeginFullPull { .. }
+            | Self::Regroup { .. }
             | Self::Note { .. }
             | Self::DeriveRollups
             | Self::ResolveOrphans { .. } => false,
@@ -199,8 +212,8 @@ pub enum Done {
     Marked(Vec<Id>),
     /// How the mutations of an answer ended.
     Answered(Tally),
-    /// How many rows of a page were news.
-    Pulled(usize),
+    /// How many rows of a page were news. `None`: it was not the next page any more.
+    Pulled(Option<usize>),
     /// A parked mutation goes again, under this id.
     Queued(Id),
     /// What left the outbox, and what the server is asked to forget because it may have been sent.
@@ -334,16 +347,20 @@ fn decide_on<B: Body>(
         Command::Depend { mutation, on } => park::depend(draft, mutation, on).map(|()| Done::Nothing),
         Command::Send { mutations } => Ok(Done::Marked(send::mark(draft, writing, mutations))),
         Command::Answer { answer } => Ok(Done::Answered(answer::settle_all(draft, writing, answer))),
-        Command::Pull { set, page, forced } => {
-            Ok(Done::Pulled(pull::take(draft, writing, set, page, *forced)))
+        Command::Pull { set, from, page } => {
+            Ok(Done::Pulled(pull::take(draft, writing, set, from.as_deref(), page)))
         }
-        Command::EndFullPull { seen, tables } => {
-            pull::drop_unseen(draft, writing, seen, tables);
+        Command::BeginFullPull { set, code } => {
+            pull::begin_anew(draft, writing, set, code);
             Ok(Done::Nothing)
         }
-        Command::ForgetCursor { set, code } => {
-            draft.put_cursor(set, None);
-            draft.note(writing.now_ms(), What::FullPullBegan { set: set.clone(), code: code.clone() });
+        Command::Regroup { sets } => {
+            pull::regroup(draft, writing, sets);
+            Ok(Done::Nothing)
+        }
+        Command::KeepClock { offset_ms, server_time } => {
+            draft.put_meta(Meta::CLOCK_OFFSET, offset_ms.to_string());
+            draft.put_meta(Meta::SERVER_TIME, server_time.to_string());
             Ok(Done::Nothing)
         }
         Command::Fail { mutation, refusal, wait_ms, spends } => {

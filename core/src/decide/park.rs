@@ -125,8 +125,9 @@ pub(super) fn retry<B: Body>(
     }
     // The person has seen theirs: from here on it is what the change builds on.
     let base = draft.base(table, record_id).cloned();
+    let left = base.as_ref().is_some_and(|base| base.left);
     if let Some(theirs) = base.and_then(|base| base.theirs) {
-        draft.put_base(table, record_id, Some(Base { base: Some(theirs), theirs: None }));
+        draft.put_base(table, record_id, Some(Base { base: Some(theirs), theirs: None, left }));
     }
     let base = draft.base(table, record_id).and_then(|base| base.base.as_ref());
     let base_version = base.map(|copy| copy.version);

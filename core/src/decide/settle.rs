@@ -45,9 +45,10 @@ pub(super) fn synced<B: Body>(copy: ServerCopy<B>, before: Option<&Record<B>>) -
 pub(super) fn settle<B: Body>(draft: &mut Draft<'_, B>, table: &Id, id: &Id) {
     let mutations = draft.mutations_of(table, id);
     let server = draft.base(table, id).and_then(|base| base.newest().cloned());
+    let left = draft.base(table, id).is_some_and(|base| base.left);
     let before = draft.record(table, id).cloned();
     if mutations.is_empty() {
-        let row = server.map(|copy| synced(copy, before.as_ref()));
+        let row = server.filter(|_| !left).map(|copy| synced(copy, before.as_ref()));
         draft.put_record(table, id, row);
         if draft.base(table, id).is_some() {
             draft.put_base(table, id, None);

@@ -207,7 +207,7 @@ pub(super) fn remember_base<B: Body>(
             updated_at: record.server_updated_at.unwrap_or_default(),
             deleted: false,
         };
-        draft.put_base(table, id, Some(Base { base: Some(base), theirs: None }));
+        draft.put_base(table, id, Some(Base { base: Some(base), theirs: None, left: false }));
     }
 }
 

@@ -95,15 +95,14 @@ impl<P: Ports> Engine<P> {
                 let ids: Vec<Id> = answer.results.iter().map(|result| result.id.as_str().into()).collect();
                 tables.extend(self.tables_of(&ids));
             }
-            Command::Pull { page, .. } => {
-                let rows = page.entities.iter().map(|row| &row.table);
-                let rows = rows.chain(page.deletions.iter().map(|row| &row.table));
-                tables.extend(rows.map(|table| Id::from(table.as_str())));
+            Command::Pull { set, .. } => tables.extend(set.tables.iter().cloned()),
+            Command::Regroup { sets } => {
+                tables.extend(sets.iter().flat_map(|set| set.tables.iter().cloned()));
             }
-            Command::EndFullPull { tables: all, .. } => tables.extend(all.iter().cloned()),
             Command::Send { .. }
             | Command::Depend { .. }
-            | Command::ForgetCursor { .. }
+            | Command::BeginFullPull { .. }
+            | Command::KeepClock { .. }
             | Command::Note { .. }
             | Command::DeriveRollups => {}
             // What refers to whom is not known before they are all there.

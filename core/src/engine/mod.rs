@@ -46,6 +46,7 @@ use crate::{
         release::{Release, Standing},
     },
     ports::{Event, Log, Ports},
+    pull::Plan,
     schema::Schema,
     state::{Meta, State},
 };
@@ -82,6 +83,7 @@ pub struct Engine<P: Ports> {
     status: RefCell<Status>,
     pacing: RefCell<pass::pacing::Pacing>,
     vitals: RefCell<vitals::Vitals>,
+    pulling: pass::pull::Pulling,
 }
 
 impl<P: Ports> Engine<P> {
@@ -100,6 +102,7 @@ impl<P: Ports> Engine<P> {
         let standing = Standing::new(release, &schema);
         let writer = Writer { principal: identity.principal, schema_version: schema.version };
         let engine = Self {
+            pulling: pass::pull::Pulling::new(Plan::new(&schema, None)),
             state: RefCell::new(State::new(Rc::clone(&schema))),
             ports,
             schema,

@@ -21,6 +21,8 @@ pub struct Status {
     pub last_error: Option<Failure>,
     pub next_attempt_at: Option<u64>,
     pub counts: Counts,
+    /// By how much the server's clock is ahead of this device's, in milliseconds, as far as answers tell.
+    pub clock_offset_ms: Option<i64>,
     /// This context is too old to write, or to read: what it has not saved it refuses, until the app is loaded anew.
     pub outdated: Option<Outdated>,
 }
@@ -32,6 +34,7 @@ impl<P: Ports> Engine<P> {
         let state = self.state();
         let mut status = self.status.borrow().clone();
         status.counts = state.outbox.counts();
+        status.clock_offset_ms = self.clock_offset_ms();
         status.outdated = match self.check_writing() {
             Err(Error::Outdated(outdated)) => Some(outdated),
             _ => None,

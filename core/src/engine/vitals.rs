@@ -85,6 +85,7 @@ impl Vitals {
                 | Change::Record { .. }
                 | Change::Base { .. }
                 | Change::Mapping(_)
+                | Change::Seen { .. }
                 | Change::Meta { .. } => {}
                 Change::Cursor { .. } => self.came_along(state, now),
             }

@@ -92,7 +92,7 @@ pub(crate) fn resolve<'s, B: Body>(
             }
         }
         if strategy == Strategy::Queue {
-            draft.forget_cursors_of(&orphan.parent_table);
+            draft.pull_table_anew(&orphan.parent_table);
         }
     }
     Ok(resolved)

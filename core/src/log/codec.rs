@@ -122,6 +122,7 @@ impl<B> Change<B> {
                 row: row.as_ref().map(|row| Base {
                     base: row.base.as_ref().map(|copy| copy.map(f)),
                     theirs: row.theirs.as_ref().map(|copy| copy.map(f)),
+                    left: row.left,
                 }),
             },
             Self::Mutation { id, row } => Change::Mutation {
@@ -129,6 +130,9 @@ impl<B> Change<B> {
                 row: row.as_ref().map(|mutation| Rc::new(Mutation { id: id.clone(), ..mutation.map(f) })),
             },
             Self::Mapping(mapping) => Change::Mapping(mapping.clone()),
+            Self::Seen { set, page, rows } => {
+                Change::Seen { set: set.clone(), page: *page, rows: rows.clone() }
+            }
             Self::Cursor { set, row } => Change::Cursor { set: set.clone(), row: row.clone() },
             Self::Meta { key, value } => Change::Meta { key: key.clone(), value: value.clone() },
             Self::Activity(line) => Change::Activity(line.clone()),

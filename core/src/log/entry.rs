@@ -1,6 +1,6 @@
 //! What an entry says. Stored shapes: their serde names are the format; [`FORMAT`] is its version.
 
-use std::rc::Rc;
+use std::{collections::BTreeMap, rc::Rc};
 
 use serde::{Deserialize, Serialize};
 
@@ -81,6 +81,16 @@ pub enum Change<B> {
     /// every table, loaded or not: [`crate::state`] and compaction rewrite them.
     #[serde(rename = "i")]
     Mapping(Mapping),
+    /// What a page of a full pull brought, until the pull is over. `None`: it is.
+    #[serde(rename = "n")]
+    Seen {
+        #[serde(rename = "s")]
+        set: Id,
+        #[serde(rename = "p")]
+        page: u32,
+        #[serde(rename = "r")]
+        rows: Option<Rc<Seen>>,
+    },
     /// How far a set of tables has been pulled. `None`: from the beginning.
     #[serde(rename = "c")]
     Cursor {
@@ -185,6 +195,15 @@ pub struct Base<B> {
     /// A newer one that came since.
     #[serde(rename = "t")]
     pub theirs: Option<ServerCopy<B>>,
+    /// It left what is pulled here: when nothing of it is unsent any more, it goes.
+    #[serde(rename = "l", default, skip_serializing_if = "is_false")]
+    pub left: bool,
+}
+
+impl<B> Default for Base<B> {
+    fn default() -> Self {
+        Self { base: None, theirs: None, left: false }
+    }
 }
 
 impl<B> Base<B> {
@@ -342,12 +361,46 @@ pub struct Mapping {
 /// How far a set of tables has been pulled.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Cursor {
-    /// The server's opaque position.
+    /// The server's opaque position; empty: the beginning.
     #[serde(rename = "c")]
     pub cursor: String,
     /// When it was reached, by this device's clock.
     #[serde(rename = "w")]
     pub at: u64,
+    /// The server's epoch then.
+    #[serde(rename = "e", default, skip_serializing_if = "Option::is_none")]
+    pub epoch: Option<Id>,
+    /// Everything is being pulled again.
+    #[serde(rename = "f", default, skip_serializing_if = "Option::is_none")]
+    pub full: Option<FullPull>,
+}
+
+/// A full pull that is under way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FullPull {
+    /// The server was restored: its versions are not to be compared with those of before.
+    #[serde(rename = "f", default, skip_serializing_if = "is_false")]
+    pub forced: bool,
+    /// How many pages of it have been noted: see [`Change::Seen`].
+    #[serde(rename = "n")]
+    pub pages: u32,
+}
+
+/// Ids of records, by table.
+pub type Seen = BTreeMap<Id, Vec<Id>>;
+
+impl Cursor {
+    /// What to ask the server with; `None`: from the beginning.
+    #[must_use]
+    pub fn place(&self) -> Option<&str> {
+        Some(self.cursor.as_str()).filter(|cursor| !cursor.is_empty())
+    }
+
+    /// Whether it was reached in another epoch than this, for all that is known.
+    #[must_use]
+    pub fn is_of_another(&self, epoch: &str) -> bool {
+        self.epoch.as_deref().is_some_and(|known| known != epoch)
+    }
 }
 
 /// What happened to a table's records over time, as this database knows it (V1, T5, V6). Times are by this device's clock.

@@ -3,12 +3,13 @@
 use super::entry::{Change, Id};
 
 /// The engine's own keyspaces: small, and loaded by every context at once.
-pub const OWN: [&str; 7] = [OUTBOX, BASES, IDS, CURSORS, META, ACTIVITY, STATS];
+pub const OWN: [&str; 8] = [OUTBOX, BASES, IDS, CURSORS, SEEN, META, ACTIVITY, STATS];
 
 const OUTBOX: &str = "outbox";
 const BASES: &str = "bases";
 const IDS: &str = "ids";
 const CURSORS: &str = "cursors";
+const SEEN: &str = "seen";
 const META: &str = "meta";
 const ACTIVITY: &str = "activity";
 const STATS: &str = "stats";
@@ -32,6 +33,7 @@ impl<B> Change<B> {
             Self::Mutation { .. } => OUTBOX.to_owned(),
             Self::Mapping(_) => IDS.to_owned(),
             Self::Cursor { .. } => CURSORS.to_owned(),
+            Self::Seen { .. } => SEEN.to_owned(),
             Self::Meta { .. } => META.to_owned(),
             Self::Activity(_) => ACTIVITY.to_owned(),
             Self::Stats { .. } => STATS.to_owned(),
@@ -46,6 +48,7 @@ impl<B> Change<B> {
             Self::Mutation { id, .. } => (id.clone(), "".into()),
             Self::Mapping(mapping) => (mapping.temporary.clone(), "".into()),
             Self::Cursor { set, .. } => (set.clone(), "".into()),
+            Self::Seen { set, page, .. } => (set.clone(), format!("{page:06}").into()),
             Self::Meta { key, .. } => (key.clone(), "".into()),
             Self::Activity(line) => (format!("{:03}", line.slot()).into(), "".into()),
             Self::Stats { table, .. } => (table.clone(), "".into()),
@@ -60,6 +63,7 @@ impl<B> Change<B> {
             Self::Base { row, .. } => row.is_none(),
             Self::Mutation { row, .. } => row.is_none(),
             Self::Cursor { row, .. } => row.is_none(),
+            Self::Seen { rows, .. } => rows.is_none(),
             Self::Meta { value, .. } => value.is_none(),
             Self::Mapping(_) | Self::Activity(_) | Self::Stats { .. } => false,
         }

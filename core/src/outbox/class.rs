@@ -86,6 +86,8 @@ pub fn remedy(error: &RemoteError) -> Remedy {
                 (403, "principal-mismatch") => Remedy::Hold(Held::PrincipalMismatch),
                 (409, "epoch-changed") | (410, "cursor-expired") => Remedy::PullInFull,
                 (409 | 412, _) => Remedy::Halve { class: Class::Conflict },
+                // Of a download: no other set is the worse for it.
+                (404, "unknown-scope") => Remedy::Halve { class: Class::Validation },
                 // Not for what was sent, but for how much and how soon; or because nobody is there who would read it, which
                 // is no reason to park one mutation after the other.
                 (404 | 405 | 415 | 425 | 429, _) => back_off(false),
@@ -118,6 +120,7 @@ mod tests {
             (400, "malformed-body", parks(Class::Validation)),
             (400, "nesting-too-deep", parks(Class::Validation)),
             (400, "unknown-table", parks(Class::Validation)),
+            (404, "unknown-scope", parks(Class::Validation)),
             (400, "protocol-missing", Remedy::Hold(Held::ProtocolUnsupported)),
             (400, "protocol-unsupported", Remedy::Hold(Held::ProtocolUnsupported)),
             (401, "unauthenticated", Remedy::Hold(Held::Unauthenticated)),

@@ -48,6 +48,9 @@ impl<B: Body> State<B> {
         for (set, cursor) in &self.cursors {
             line("cursor", Change::Cursor { set: set.clone(), row: Some(cursor.clone()) });
         }
+        for ((set, page), rows) in &self.seen {
+            line("seen", Change::Seen { set: set.clone(), page: *page, rows: Some(rows.clone()) });
+        }
         for (key, value) in &self.meta {
             line("meta", Change::Meta { key: key.clone(), value: Some(value.clone()) });
         }

@@ -24,7 +24,7 @@ use rustc_hash::{FxHashMap, FxHashSet};
 use crate::{
     body::Body,
     log::{
-        entry::{Base, Change, Cursor, Id, Position, Record, TableStats},
+        entry::{Base, Change, Cursor, Id, Position, Record, Seen, TableStats},
         release::Requirement,
     },
     schema::Schema,
@@ -46,6 +46,8 @@ impl Meta {
     pub const SERVER_TIME: &'static str = "serverTime";
     /// By which roll-ups the records are derived ([`Schema::rollups_text`]); absent where some may be out of date.
     pub const ROLLUPS: &'static str = "rollups";
+    /// By how much the server's clock is ahead of the device's, in milliseconds.
+    pub const CLOCK_OFFSET: &'static str = "clockOffset";
 }
 
 /// Learns of every record that a fold changes, before it is gone.
@@ -74,6 +76,7 @@ pub struct State<B: Body> {
     unnamed: BTreeSet<(Id, Id)>,
     pub ids: IdMap,
     cursors: BTreeMap<Id, Cursor>,
+    seen: BTreeMap<(Id, u32), Rc<Seen>>,
     meta: BTreeMap<Id, String>,
     pub activity: ActivityLog,
     stats: BTreeMap<Id, TableStats>,
@@ -96,6 +99,7 @@ impl<B: Body> State<B> {
             unnamed: BTreeSet::new(),
             ids: IdMap::default(),
             cursors: BTreeMap::new(),
+            seen: BTreeMap::new(),
             meta: BTreeMap::new(),
             activity: ActivityLog::default(),
             stats: BTreeMap::new(),
@@ -141,6 +145,17 @@ impl<B: Body> State<B> {
         self.cursors.get(set)
     }
 
+    /// The cursors of all sets, also of those of other releases.
+    pub fn cursors(&self) -> impl Iterator<Item = (&Id, &Cursor)> {
+        self.cursors.iter()
+    }
+
+    /// What a page of a full pull that is under way brought.
+    #[must_use]
+    pub fn seen(&self, set: &Id, page: u32) -> Option<&Rc<Seen>> {
+        self.seen.get(&(set.clone(), page))
+    }
+
     /// When anything was last pulled, by this device's clock.
     #[must_use]
     pub fn last_pull_at(&self) -> Option<u64> {
@@ -162,11 +177,6 @@ impl<B: Body> State<B> {
     pub fn facts<'a>(&'a self, prefix: &'a str) -> impl Iterator<Item = (&'a Id, &'a str)> {
         let from = self.meta.range::<str, _>((Bound::Included(prefix), Bound::Unbounded));
         from.take_while(move |(key, _)| key.starts_with(prefix)).map(|(key, value)| (key, value.as_str()))
-    }
-
-    /// The sets that have been pulled, by name.
-    pub fn cursors(&self) -> impl Iterator<Item = (&Id, &Cursor)> {
-        self.cursors.iter()
     }
 
     /// The id under which a record lives now.
@@ -228,6 +238,12 @@ impl<B: Body> State<B> {
                 }
                 Change::Cursor { set, row: None } => {
                     self.cursors.remove(&set);
+                }
+                Change::Seen { set, page, rows: Some(rows) } => {
+                    self.seen.insert((set, page), rows);
+                }
+                Change::Seen { set, page, rows: None } => {
+                    self.seen.remove(&(set, page));
                 }
                 Change::Meta { key, value: Some(value) } => {
                     self.meta.insert(key, value);

@@ -67,7 +67,7 @@ pub fn exchange_in_base<B: Body>(schema: &Schema, ids: &IdMap, table: &str, base
         Some(data) => ServerCopy { data, ..copy },
         None => copy,
     };
-    Base { base: base.base.map(copy), theirs: base.theirs.map(copy) }
+    Base { base: base.base.map(copy), theirs: base.theirs.map(copy), left: base.left }
 }
 
 /// The data with a temporary id exchanged wherever a foreign key holds it; `None` if none does. Of what a newer schema added
@@ -107,7 +107,11 @@ pub fn holds_temporary<B: Body>(schema: &Schema, row: &Change<B>) -> bool {
             row.as_ref().is_some_and(|row| holds(schema, &row.table, &row.record_id, &row.data))
         }
         Change::Activity(line) => line.what.subject().is_some_and(|of| is_temporary(&of.record)),
-        Change::Mapping(_) | Change::Cursor { .. } | Change::Meta { .. } | Change::Stats { .. } => false,
+        Change::Mapping(_)
+        | Change::Cursor { .. }
+        | Change::Seen { .. }
+        | Change::Meta { .. }
+        | Change::Stats { .. } => false,
     }
 }
 

@@ -1,8 +1,10 @@
 //! Cursors: opaque to clients, and bound to what they were given for.
 //!
 //! A cursor is `1.<epoch>.<what>.<floor>.<seq>`, its numbers in hexadecimal. `what` is a digest of tenant, scope and the
-//! sorted set of tables. `floor` is where the store stood when the full pull began: a tombstone at or below it was never
-//! owed to this client (what a full pull does not find is dropped at its end), so purging it expires nothing.
+//! sorted set of tables. `floor` is where the store stood when this client was last up to date, or began its full pull: of what came
+//! before it is owed nothing. A tombstone at or below it may be purged (what a full pull does not find is dropped at its
+//! end), and what was outside a scope then is known to be. Between two pages the client is not up to date: a record may have left the
+//! scope and moved on to a place behind the cursor since.
 
 use super::port::Position;
 

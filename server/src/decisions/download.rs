@@ -57,17 +57,17 @@ pub async fn download<S: Store>(
 
     let mut snapshot = store.snapshot().await?;
     let position = snapshot.position().await?;
-    let (mut after, floor, known_seq) = match (&request.cursor, request.last_sync) {
+    let (mut after, mut floor) = match (&request.cursor, request.last_sync) {
         (Some(text), _) => {
             let cursor = Cursor::decode(text, bound, &position).map_err(Refusal::CursorExpired)?;
-            (After::Seq(cursor.seq), cursor.floor, cursor.seq.max(cursor.floor))
+            (After::Seq(cursor.seq), cursor.floor)
         }
         (None, Some(time)) if time < position.horizon => {
             return Err(Refusal::CursorExpired("`lastSync` lies before the horizon"));
         }
-        (None, Some(time)) => (After::Time(time.saturating_sub(LAST_SYNC_MARGIN_MS)), 0, 0),
+        (None, Some(time)) => (After::Time(time.saturating_sub(LAST_SYNC_MARGIN_MS)), 0),
         // Who begins has nothing yet, and what changes from here on has a later place.
-        (None, None) => (After::Seq(0), position.last_seq, position.last_seq),
+        (None, None) => (After::Seq(0), position.last_seq),
     };
     let limit = request.limit.unwrap_or(rules.page_rows_max).clamp(1, rules.page_rows_max);
     let mut page = Page {
@@ -98,7 +98,7 @@ pub async fn download<S: Store>(
                 Some(membership) if !record.deleted => membership.has(&mut snapshot, &record).await?,
                 _ => true,
             };
-            take(&mut page, record, inside, known_seq);
+            take(&mut page, record, inside, floor);
         }
         let Some(last) = last.filter(|_| changes.has_more) else { break };
         if page.entities.len() + page.deletions.len() == limit as usize || examined >= EXAMINED_ROWS_MAX {
@@ -108,17 +108,20 @@ pub async fn download<S: Store>(
         }
         after = After::Seq(last);
     }
+    if !page.has_more {
+        floor = seq;
+    }
     page.cursor = Cursor { floor, seq }.encode(&page.epoch, bound);
     Ok(page)
 }
 
-/// Puts a record on the page, if it is news to whoever has seen the change sequence up to `known_seq`.
-fn take(page: &mut Page<Value>, record: Record, inside: bool, known_seq: u64) {
+/// Puts a record on the page, if it is news to whoever was up to date at `floor`.
+fn take(page: &mut Page<Value>, record: Record, inside: bool, floor: u64) {
     if record.deleted {
         page.deletions.push(record.into_deletion(DeletionReason::Deleted));
     } else if inside {
         page.entities.push(record.into_entity());
-    } else if record.scope_seq > known_seq {
+    } else if record.scope_seq > floor {
         page.deletions.push(record.into_deletion(DeletionReason::LeftScope));
     }
 }

@@ -5,7 +5,7 @@
 //! decides about it. When a record changes in a way that decides ([`decides`]), all that hangs on it is *touched* in the same
 //! transaction ([`Batch::touch`]): it moves to the end of the change sequence, at the same version and with the same data. A pull then
 //! meets each of them again, and asks [`Membership`] what it is now. What is in is sent: news to those who had not got it. What is
-//! not, and was decided about since the cursor, is reported as gone from there; if it was never in, nobody minds.
+//! not, and was decided about since the client was last up to date, is reported as gone from there; if it was never in, nobody minds.
 
 use std::collections::{HashMap, HashSet};
 

@@ -4,12 +4,13 @@
 //! sent again under the same ids by the next one, and a page counts only with its cursor.
 
 pub(super) mod pacing;
-mod pull;
+pub(super) mod pull;
 mod push;
 mod watch;
 
 use self::{
     pacing::{Pause, Remedy, failure},
+    pull::Due,
     watch::SILENT_MS_MAX,
 };
 use super::{Engine, status::Failure};
@@ -72,7 +73,8 @@ impl<P: Ports> Engine<P> {
             self.set_status(|status| status.held = None);
             self.pacing.borrow_mut().pause = None;
         }
-        let outcome = self.watched(self.push_and_pull(&mut report)).await;
+        let due = if now { Due::All } else { Due::Timely };
+        let outcome = self.watched(self.push_and_pull(due, &mut report)).await;
         let ended = match outcome {
             Some(Ok(ended)) => ended,
             // Of the store, where nothing can be noted: the status says it.
@@ -114,7 +116,7 @@ impl<P: Ports> Engine<P> {
         let _ = self.submit(Command::Note { what }, Durability::Relaxed).await;
     }
 
-    async fn push_and_pull(&self, report: &mut Report) -> Result<Ended, Error> {
+    async fn push_and_pull(&self, due: Due, report: &mut Report) -> Result<Ended, Error> {
         self.catch_up().await?;
         self.check_writing()?;
         let tables: Vec<Id> = self.schema.tables.keys().map(|name| name.as_str().into()).collect();
@@ -129,25 +131,53 @@ impl<P: Ports> Engine<P> {
         if self.pacing.borrow().pause.is_some_and(|pause| pause.holds_at(now)) {
             return Ok(Ended::Skipped);
         }
-        let pushed = self.push(report).await?;
-        // A pull may succeed where a push did not, and brings the ids of creates whose answer was lost.
-        let pulled = match pushed {
-            Ok(()) | Err(Remedy::BackOff { .. } | Remedy::PullInFull | Remedy::Halve { .. }) => {
-                self.pull(&tables, report).await?
+        let mut pulled = None;
+        if self.is_between_epochs() || self.lacks_time_to_send() {
+            let outcome = match self.pull(if due == Due::Timely { Due::One } else { due }, report).await {
+                // A full device gets rid of what it has to send first.
+                Err(Error::QuotaExceeded) => Ok(()),
+                outcome => outcome?,
+            };
+            if let Err(remedy @ (Remedy::BackOff { .. } | Remedy::Hold(_) | Remedy::PullInFull)) = outcome {
+                return Ok(self.ended(Some(&remedy), report));
             }
-            Err(Remedy::Hold(_)) => Ok(()),
+            pulled = Some(outcome);
+        }
+        let noted = report.error.take();
+        let mut pushed = if self.is_between_epochs() { Ok(()) } else { self.push(report).await? };
+        report.error = report.error.take().or(noted);
+        if let Err(Remedy::PullInFull) = pushed {
+            // The server is another one than we knew. What waits is compared with what it has, and then sent.
+            let outcome = self.pull(Due::All, report).await?;
+            if outcome.is_ok() && !self.is_between_epochs() {
+                report.error = None;
+                pushed = self.push(report).await?;
+            }
+            pulled = Some(outcome);
+        }
+        let pulled = match (pulled, &pushed) {
+            (Some(outcome), _) => outcome,
+            // A pull may succeed where a push did not, and brings the ids of creates whose answer was lost.
+            (None, Ok(()) | Err(Remedy::BackOff { .. } | Remedy::PullInFull | Remedy::Halve { .. })) => {
+                self.pull(due, report).await?
+            }
+            (None, Err(Remedy::Hold(_))) => Ok(()),
         };
-        let remedy = pushed.err().or(pulled.err());
-        self.pace(remedy.as_ref());
-        Ok(match remedy {
+        Ok(self.ended(pushed.err().or(pulled.err()).as_ref(), report))
+    }
+
+    /// Paces the next pass by what this one met with.
+    fn ended(&self, remedy: Option<&Remedy>, report: &mut Report) -> Ended {
+        self.pace(remedy);
+        match remedy {
             None => Ended::Done,
-            Some(Remedy::Hold(why)) => Ended::Failed(Some(What::Held { why })),
+            Some(Remedy::Hold(why)) => Ended::Failed(Some(What::Held { why: *why })),
             Some(Remedy::BackOff { .. } | Remedy::PullInFull | Remedy::Halve { .. }) => {
                 let failure = report.error.get_or_insert_with(Failure::beside_the_point).clone();
                 let pause = self.pacing.borrow().pause;
                 Ended::Failed(Some(What::Failed { failure, wait_ms: pause.and_then(Pause::asked_ms) }))
             }
-        })
+        }
     }
 
     fn note_failure(&self, error: &RemoteError, report: &mut Report) {

@@ -13,7 +13,7 @@ use super::{
 use crate::{
     activity::Failure,
     body::Body,
-    decide::{Answer, Command, Done, Tally},
+    decide::{Answer, Command, Done, Tally, is_expired},
     engine::Engine,
     error::Error,
     log::entry::{Id, Mutation, Operation, Refusal},
@@ -55,15 +55,18 @@ impl<P: Ports> Engine<P> {
                 return Ok(failed.map_or(Ok(()), Err));
             }
             self.set_status(|status| status.phase = Phase::Pushing);
+            let fresh = self.never_sent(&chosen.mutations);
             let command = Command::Send { mutations: chosen.mutations };
             let Done::Marked(marked) = self.submit(command, Durability::Strict).await? else { continue };
             if marked.is_empty() {
                 return Ok(failed.map_or(Ok(()), Err));
             }
             let upload = self.upload(&marked);
+            let sent_at = self.ports.clock().elapsed_ms();
             match self.ports.remote().push(&upload).await {
                 Ok(answer) => {
                     self.set_status(|status| status.unreachable = false);
+                    self.hear(sent_at, answer.server_time).await;
                     let tally = self
                         .settle(Answer {
                             epoch: answer.epoch,
@@ -73,7 +76,7 @@ impl<P: Ports> Engine<P> {
                         .await?;
                     report.pushed += tally.applied;
                     report.conflicts += tally.conflicts;
-                    report.rejected += tally.rejected;
+                    report.rejected += tally.rejected - self.send_anew(&fresh).await?;
                     let settled = report.pushed + report.conflicts + report.rejected;
                     self.event(Event::Progress { phase: Phase::Pushing, done: settled, total: Some(total) });
                     if tally == Tally::default() {
@@ -206,6 +209,30 @@ impl<P: Ports> Engine<P> {
         let attempts = self.state().outbox.get(id).map_or(0, |mutation| mutation.attempts);
         let bits = self.ports.random().bits();
         ALONE_MS_MIN.saturating_add(Backoff::after(attempts).fail(bits, retry_after_ms))
+    }
+
+    fn never_sent(&self, mutations: &[Id]) -> Vec<Id> {
+        let state = self.state();
+        let is_new = |id: &&Id| state.outbox.get(id).is_some_and(|mutation| mutation.first_sent_at.is_none());
+        mutations.iter().filter(is_new).cloned().collect()
+    }
+
+    /// Of what no request had carried before, what was refused as perhaps forgotten goes again under new ids: this device's clock
+    /// stood still while it was away, and dated it by a time of then. How many those are.
+    async fn send_anew(&self, fresh: &[Id]) -> Result<usize, Error> {
+        let mut anew = 0;
+        for id in fresh {
+            let is_expired = self.state().outbox.get(id).is_some_and(|mutation| is_expired(mutation));
+            if is_expired {
+                self.submit(
+                    Command::Retry { mutation: id.clone(), changes: None, unset: Vec::new() },
+                    Durability::Relaxed,
+                )
+                .await?;
+                anew += 1;
+            }
+        }
+        Ok(anew)
     }
 
     async fn settle(&self, answer: Answer<P::Body>) -> Result<Tally, Error> {

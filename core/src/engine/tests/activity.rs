@@ -119,7 +119,7 @@ fn a_full_pull_and_a_restored_server_are_told() {
         let fixture = Fixture::new().await;
         fixture.with_task().await;
         fixture.script.pulls.borrow_mut().push_back(Box::new(|_| Err(refused(410, "cursor-expired"))));
-        let mut restored = page(vec![row("projects", "1", 1, None, json!({ "name": "p" }))], vec![], "c9");
+        let mut restored = page(vec![row("projects", "1", 1, None, json!({ "name": "q" }))], vec![], "c9");
         restored.epoch = "e2".into();
         fixture.pull(restored);
         fixture.engine.pass_now().await;

@@ -342,12 +342,13 @@ fn a_pass_that_only_waits_is_no_success() {
     run(async {
         let fixture = Fixture::new().await;
         let engine = &fixture.engine;
+        let success = engine.status().last_success_at;
         create(engine, "projects", json!({ "name": "a" })).await.unwrap();
         fixture.push(|_| Err(refused(503, "unavailable", Some(60_000))));
         engine.pass().await;
-        assert_eq!(engine.status().last_success_at, None);
+        assert_eq!(engine.status().last_success_at, success);
         engine.pass().await;
-        assert_eq!(engine.status().last_success_at, None, "the pause is still on");
+        assert_eq!(engine.status().last_success_at, success, "the pause is still on");
         assert_eq!(engine.health().last_error.unwrap().code, "network", "of the pull after it");
     });
 }

@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 
 use super::{
-    passes::{Fixture, answer, applied, apply_all, row},
+    passes::{Fixture, answer, applied, apply_all, page, row},
     *,
 };
 use crate::{
@@ -393,6 +393,7 @@ fn an_edit_that_would_close_a_circle_is_refused() {
         let two = create(&engine, "nodes", json!({ "name": "two", "next_id": one })).await.unwrap();
         let reject =
             |upload: Upload<Value>| Ok(answer(vec![rejected(&upload.operations[0].id, "invalid-value")]));
+        script.pulls.borrow_mut().push_back(Box::new(|_| Ok(page(Vec::new(), Vec::new(), "c0"))));
         script.pushes.borrow_mut().push_back(Box::new(reject));
         engine.pass_now().await;
         let parked = mutations(&engine)[0].clone();

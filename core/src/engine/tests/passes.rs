@@ -9,7 +9,7 @@ use crate::{
 };
 
 pub(super) fn answer(results: Vec<OperationResult<Value>>) -> UploadAnswer<Value> {
-    UploadAnswer { protocol: 1, epoch: "e1".into(), server_time: 5_000, results, id_mappings: Vec::new() }
+    UploadAnswer { protocol: 1, epoch: "e1".into(), server_time: 6_000, results, id_mappings: Vec::new() }
 }
 
 pub(super) fn applied(id: &str, record_id: &str, version: u64) -> OperationResult<Value> {
@@ -77,10 +77,14 @@ pub(super) struct Fixture {
 }
 
 impl Fixture {
+    /// A device that has pulled once: it knows what time it is at the server, so it may send.
     pub(super) async fn new() -> Self {
         let (log, script, dice) = (MemoryLog::default(), Rc::<Script>::default(), Dice::new(5));
         let engine = open(&log, &script, &dice).await;
-        Self { log, script, dice, engine }
+        let fixture = Self { log, script, dice, engine };
+        fixture.empty_pull();
+        assert_eq!(fixture.engine.pass_now().await.error, None);
+        fixture
     }
 
     pub(super) fn push(
@@ -520,12 +524,14 @@ fn a_pull_that_brings_nothing_writes_nothing() {
         for minute in 1..5 {
             let mut same = page(vec![], vec![], "c1");
             same.server_time += minute * 60_000;
+            fixture.engine.ports().clock.set_forward(60_000);
             fixture.pull(same);
             assert_eq!(fixture.engine.pass_now().await.error, None);
         }
         assert_eq!(fixture.engine.ports().log.appends(), before);
         let mut later = page(vec![], vec![], "c1");
         later.server_time += 7_200_000;
+        fixture.engine.ports().clock.set_forward(6_960_000);
         fixture.pull(later);
         fixture.engine.pass_now().await;
         assert_eq!(fixture.engine.ports().log.appends(), before + 1, "the time, once in a while");

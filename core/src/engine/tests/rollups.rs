@@ -10,6 +10,7 @@ use crate::{
     log::entry::{Change, MutationState, Operation},
     ports::Log,
     protocol::{DeletionReason, DeletionRow, OperationResult, Outcome, Rejection},
+    pull::Plan,
     table::Query,
 };
 
@@ -376,8 +377,9 @@ fn a_write_that_waits_beside_a_pull_still_sends_what_it_changes() {
     run(async {
         let engine = &fixture.engine;
         let pulled = row("tasks", "77", 1, None, json!({ "step_id": "3", "title": "t", "status": "x" }));
-        let pull =
-            Command::Pull { set: "s".into(), page: page(vec![pulled], Vec::new(), "c9"), forced: false };
+        let whole = Plan::new(engine.schema(), None).levels[0][0].clone();
+        let from = engine.state().cursor(&whole.key).map(|cursor| cursor.cursor.clone());
+        let pull = Command::Pull { set: whole, from, page: page(vec![pulled], Vec::new(), "c9") };
         let task = json!({ "step_id": "2", "title": "t", "status": "completed" });
         let gate = engine.gate.lock().await;
         let mut write = Box::pin(create(engine, "tasks", task));

@@ -7,7 +7,7 @@ use futures_executor::LocalPool;
 use futures_util::task::LocalSpawnExt;
 
 use super::{
-    passes::{Fixture, answer, applied},
+    passes::{Fixture, answer, applied, page},
     *,
 };
 use crate::{
@@ -43,8 +43,11 @@ impl Once {
         answer(results.collect())
     }
 
-    /// Answers that many requests of a script.
+    /// Answers that many requests of a script, and tells each of two contexts the time.
     fn serve(self: &Rc<Self>, script: &Script, requests: usize) {
+        for _ in 0..2 {
+            script.pulls.borrow_mut().push_back(Box::new(|_| Ok(page(Vec::new(), Vec::new(), "c0"))));
+        }
         for _ in 0..requests {
             let server = Rc::clone(self);
             script.pushes.borrow_mut().push_back(Box::new(move |upload| Ok(server.take(&upload))));

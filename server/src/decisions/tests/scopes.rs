@@ -15,6 +15,7 @@ over_every_store![
     a_change_that_decides_nothing_touches_nothing,
     a_first_pull_reports_nothing_as_gone,
     what_leaves_during_a_first_pull_is_reported,
+    what_left_and_moved_on_between_two_pages_is_reported,
     by_time_everything_outside_is_reported,
     a_scope_is_bound_into_the_cursor,
     a_page_looks_through_what_is_not_in_the_scope,
@@ -259,6 +260,20 @@ async fn what_leaves_during_a_first_pull_is_reported<S: Store>(store: S) {
     scoped.pull(&mut client, "mine", 4).await;
     assert_eq!(client.held, scoped.model("mine").await);
     assert_eq!(client.held.len(), 5);
+}
+
+async fn what_left_and_moved_on_between_two_pages_is_reported<S: Store>(store: S) {
+    let mut scoped = Scoped::new(store);
+    let mine = scoped.project("ana").await;
+    let mut client = Client::default();
+    scoped.pull(&mut client, "mine", 100).await;
+    scoped.change("projects", &mine[0], json!({ "owner": "ben" })).await;
+    scoped.change("tasks", &mine[2], json!({ "title": "last" })).await;
+    // The page ends behind the place where the task left, and before the one where it is now.
+    client.take(scoped.page(&client, "mine", 3).await);
+    assert_eq!(client.ids(), [("notes", mine[4].as_str()), ("tasks", &mine[2])]);
+    scoped.pull(&mut client, "mine", 3).await;
+    assert!(client.held.is_empty(), "{:?}", client.ids());
 }
 
 async fn by_time_everything_outside_is_reported<S: Store>(store: S) {

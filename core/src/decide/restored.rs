@@ -1,0 +1,70 @@
+//! What becomes of unsent changes when the server was restored from a backup.
+//!
+//! Its versions count anew from where the backup stood, so a number says nothing across the epochs: version 5 of now may be another than
+//! version 5 of then. A change that was made on what the server has again goes on from there. One that was made on something
+//! else must not pass for a change to what is there now: where the server could not tell by the number, it is parked here, with
+//! theirs beside it, and a person decides.
+
+use super::{Writing, answer::park, draft::Draft, settle};
+use crate::{
+    body::Body,
+    log::entry::{Base, Id, MutationState, Refusal, ServerCopy},
+    outbox::Class,
+};
+
+/// Whether two bodies of a table hold the same values, but for what follows from children.
+pub(super) fn same_data<B: Body>(draft: &Draft<'_, B>, table: &Id, left: &B, right: &B) -> bool {
+    let value = |body: &B| {
+        let own = draft.without_rollups(table, body.clone());
+        serde_json::from_str::<serde_json::Value>(&own.to_json()).ok()
+    };
+    left.same(right) || value(left) == value(right)
+}
+
+/// Puts what a restored server has in place of what was known of a record with outstanding changes. Whether it was news.
+pub(super) fn rebase<B: Body>(
+    draft: &mut Draft<'_, B>,
+    writing: &Writing<'_>,
+    table: &Id,
+    id: &Id,
+    base: Base<B>,
+    copy: ServerCopy<B>,
+) -> bool {
+    let outstanding = draft.mutations_of(table, id);
+    let same = base.newest().is_some_and(|known| {
+        known.deleted == copy.deleted && same_data(draft, table, &known.data, &copy.data)
+    });
+    let version = copy.version;
+    if same && base.theirs.is_none() {
+        draft.put_base(table, id, Some(Base { base: Some(copy), ..base }));
+        for mutation in outstanding {
+            // What may have been sent is frozen, its base too: if that is another one, the server says so.
+            if mutation.first_sent_at.is_none() && mutation.base_version.is_some_and(|base| base != version) {
+                let mut rebased = (*mutation).clone();
+                rebased.base_version = Some(version);
+                draft.put_mutation(rebased);
+            }
+        }
+        settle::settle(draft, table, id);
+        return false;
+    }
+    draft.put_base(table, id, Some(Base { theirs: Some(copy), ..base }));
+    match outstanding.first() {
+        Some(first)
+            if !same
+                && !first.state.is_parked()
+                && first.base_version.is_some_and(|base| version <= base) =>
+        {
+            let refusal = Refusal {
+                code: "server-restored".to_owned(),
+                message: "the server was restored from a backup and has something else than this was made on"
+                    .to_owned(),
+                field: None,
+                class: Class::Conflict,
+            };
+            park(draft, writing, first, MutationState::Conflict, refusal);
+        }
+        _ => settle::settle(draft, table, id),
+    }
+    !same
+}
