@@ -1,68 +1,184 @@
-//! `landfall-sim --seeds N | --seed S | --minutes M`
+//! The simulator's command: see [`USAGE`].
 
-use std::{
-    collections::BTreeMap,
-    process::ExitCode,
-    time::{Duration, Instant},
+mod arguments;
+
+use std::{process::ExitCode, time::Duration};
+
+use arguments::{Task, Wanted};
+use landfall_sim::{
+    campaign::{Extent, Telling, campaign, tell},
+    journal::Violation,
+    run::run,
+    schedule::{Schedule, generate},
 };
 
-use landfall_sim::schedule;
-
-struct Wanted {
-    first: u64,
-    seeds: u64,
-    until: Option<Duration>,
-}
-
-fn wanted() -> Result<Wanted, String> {
-    let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let number = |text: &String| text.parse::<u64>().map_err(|_| format!("`{text}` is not a whole number"));
-    match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
-        [] => Ok(Wanted { first: 0, seeds: 500, until: None }),
-        ["--seeds", _] => Ok(Wanted { first: 0, seeds: number(&arguments[1])?, until: None }),
-        ["--seed", _] => Ok(Wanted { first: number(&arguments[1])?, seeds: 1, until: None }),
-        ["--minutes", _] => {
-            let until = Some(Duration::from_secs(60 * number(&arguments[1])?));
-            Ok(Wanted { first: 0, seeds: u64::MAX, until })
-        }
-        _ => Err("usage: landfall-sim [--seeds N | --seed S | --minutes M]".into()),
-    }
-}
-
 fn main() -> ExitCode {
-    let wanted = match wanted() {
+    let wanted = match Wanted::read(std::env::args().skip(1)) {
         Ok(wanted) => wanted,
         Err(message) => {
-            eprintln!("{message}");
+            eprintln!("{message}\n\n{}", arguments::USAGE);
             return ExitCode::from(2);
         }
     };
-    let started = Instant::now();
-    let (mut runs, mut virtual_ms) = (0_u64, 0_u64);
-    let mut faults: BTreeMap<&str, u64> = BTreeMap::new();
-    for seed in (wanted.first..).take(usize::try_from(wanted.seeds).unwrap_or(usize::MAX)) {
-        if wanted.until.is_some_and(|until| started.elapsed() > until) {
-            break;
-        }
-        match schedule::run(seed) {
-            Ok(summary) => {
-                runs += 1;
-                virtual_ms += summary.virtual_ms;
-                for (fault, count) in summary.faults {
-                    *faults.entry(fault).or_default() += count;
-                }
+    // A panic of the engine is a violation like any other: it is told with its schedule.
+    std::panic::set_hook(Box::new(|_| {}));
+    let is_good = match wanted.task {
+        Task::Trace(schedule) => trace(&schedule),
+        Task::Run(extent) => many(extent),
+        Task::One(schedule) => one(&schedule),
+        Task::Required { files, extent } => required(&files, extent),
+        Task::Planted(name) => planted(name.as_deref()),
+    };
+    if is_good { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+fn trace(schedule: &Schedule) -> bool {
+    let outcome = run(schedule, true);
+    for line in &outcome.lines {
+        println!("{line}");
+    }
+    outcome.result.is_ok()
+}
+
+fn one(schedule: &Schedule) -> bool {
+    let outcome = run(schedule, false);
+    match outcome.result {
+        Ok(()) => {
+            println!(
+                "passed: {} steps, {} s of virtual time",
+                schedule.steps.len(),
+                outcome.virtual_ms / 1_000
+            );
+            for (fault, count) in outcome.faults {
+                println!("{count:>12}  {}", fault.name());
             }
-            Err(what) => {
-                println!("seed {seed}: {what}");
-                println!("to see it again: cargo run --release -p landfall-sim -- --seed {seed}");
-                return ExitCode::FAILURE;
+            true
+        }
+        Err(violation) => {
+            show(schedule.clone(), violation);
+            false
+        }
+    }
+}
+
+fn many(extent: Extent) -> bool {
+    let progress = |schedules: u64, elapsed: Duration| {
+        if schedules.is_multiple_of(10_000) {
+            println!("… {schedules} schedules in {} s", elapsed.as_secs());
+        }
+    };
+    let mut tally = campaign(extent, &progress);
+    print!("{}", tally.report());
+    if let Some((seed, violation)) = tally.failure.take() {
+        println!("\nseed {seed}");
+        show(generate(seed), violation);
+        println!("to see it again: cargo xtask simulate --seed {seed}");
+        return false;
+    }
+    let unseen = tally.unseen();
+    for fault in &unseen {
+        println!("never happened: {}", fault.name());
+    }
+    unseen.is_empty()
+}
+
+fn show(schedule: Schedule, violation: Violation) {
+    println!("{violation}");
+    let steps = schedule.steps.len();
+    let Telling { shrunk, story } = tell(schedule, violation);
+    println!(
+        "\nshrunk from {steps} to {} steps by {} tries, for the file sim/schedules/….json:\n{}",
+        shrunk.schedule.steps.len(),
+        shrunk.tries,
+        shrunk.schedule.to_text()
+    );
+    println!("the story of {}:", shrunk.violation.subjects.join(", "));
+    for line in &story {
+        println!("{line}");
+    }
+    println!("{}", shrunk.violation);
+}
+
+/// The kept schedules, then as many new ones as there is time for: told as tests are.
+fn required(files: &[std::path::PathBuf], extent: Extent) -> bool {
+    let (mut passed, mut failed) = (0, 0);
+    for file in files {
+        let schedule = std::fs::read_to_string(file).map_err(|error| error.to_string());
+        let outcome = schedule
+            .and_then(|text| Schedule::parse(&text))
+            .map(|schedule| (run(&schedule, false).result, schedule));
+        let name = file.display();
+        match outcome {
+            Ok((Ok(()), _)) => {
+                println!("test {name} ... ok");
+                passed += 1;
+            }
+            Ok((Err(violation), schedule)) => {
+                println!("test {name} ... FAILED");
+                show(schedule, violation);
+                failed += 1;
+            }
+            Err(error) => {
+                println!("test {name} ... FAILED: {error}");
+                failed += 1;
             }
         }
     }
-    let seconds = started.elapsed().as_secs();
-    println!("{runs} schedules in {seconds} s, {} days of virtual time", virtual_ms / 86_400_000);
-    for (fault, count) in faults {
-        println!("{count:>10}  {fault}");
+    println!("schedules from seed {} on, for {} s", extent.first_seed, extent.at_most.as_secs());
+    let is_good = many(extent);
+    passed += u32::from(is_good);
+    failed += u32::from(!is_good);
+    let verdict = if failed == 0 { "ok" } else { "FAILED" };
+    println!("\ntest result: {verdict}. {passed} passed; {failed} failed;");
+    failed == 0
+}
+
+#[cfg(feature = "planted")]
+fn planted(only: Option<&str>) -> bool {
+    use landfall_core::planted::BUGS;
+    use landfall_sim::planted::{SEEDS_MAX, search};
+
+    let mut missed = 0;
+    let bugs: Vec<_> = BUGS.iter().filter(|bug| only.is_none_or(|only| bug.name == only)).collect();
+    for bug in &bugs {
+        let found = search(bug);
+        let seconds = found.elapsed.as_secs_f64();
+        println!("{} (promise {}): {}", bug.name, bug.promise, bug.trap);
+        match found.found {
+            Some(seed) if found.passes_without => {
+                println!(
+                    "  found by seed {seed}, after {} schedules and {seconds:.1} s; the seed passes without it",
+                    seed + 1
+                );
+            }
+            Some(seed) => {
+                println!("  found by seed {seed}, which does not pass without it either");
+                missed += 1;
+            }
+            None => {
+                println!("  not found in {SEEDS_MAX} schedules, {seconds:.1} s");
+                missed += 1;
+            }
+        }
+        let mut otherwise: Vec<String> = found
+            .otherwise
+            .iter()
+            .take(5)
+            .map(|(seed, promise)| format!("{promise} (seed {seed})"))
+            .collect();
+        if found.otherwise.len() > 5 {
+            otherwise.push("…".to_owned());
+        }
+        if !otherwise.is_empty() {
+            println!("  before that, seen as a violation of promise {}", otherwise.join(", "));
+        }
     }
-    ExitCode::SUCCESS
+    println!("{} of {} planted bugs found", bugs.len() - missed, bugs.len());
+    missed == 0
+}
+
+#[cfg(not(feature = "planted"))]
+fn planted(_: Option<&str>) -> bool {
+    println!("this binary has no planted bugs in it; `cargo xtask simulate --planted` builds one that has");
+    false
 }

@@ -1,6 +1,9 @@
 //! What a person decides about a mutation: give it up, send it again, or let it wait for others.
 
-use std::{collections::BTreeMap, rc::Rc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    rc::Rc,
+};
 
 use super::{
     Done, Writing, check, cycle,
@@ -47,8 +50,10 @@ pub(super) fn discard<B: Body>(
             discarded.push(mutation.id.clone());
         }
     }
-    for mutation in doomed.values() {
-        settle::settle(draft, &mutation.table, &mutation.record_id);
+    // Each record once: settled again after its base is gone, it would be gone too.
+    let records: BTreeSet<_> = doomed.values().map(|doomed| (&doomed.table, &doomed.record_id)).collect();
+    for (table, id) in records {
+        settle::settle(draft, table, id);
     }
     Ok(Done::Discarded { discarded, withdrawing })
 }

@@ -185,6 +185,15 @@ impl<B> MemoryLog<B> {
         self.appends.get()
     }
 
+    /// The entries after a key, in order, as an observer sees them who takes no turn.
+    #[must_use]
+    pub fn entries_after(&self, key: u64) -> Vec<Stored<B>>
+    where
+        B: Body,
+    {
+        stored(&self.store.borrow(), key + 1)
+    }
+
     /// Everything stored but the map of ids, as text: to look for what should no longer be there.
     #[must_use]
     pub fn text(&self) -> String

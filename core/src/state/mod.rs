@@ -187,7 +187,7 @@ impl<B: Body> State<B> {
 
     /// Begins to hold a table with the rows of its segments: runs oldest first, each in the order of its keys. Rows of
     /// it that are applied from now on are kept.
-    pub(crate) fn hold_table(&mut self, name: &str, runs: Vec<Vec<Change<B>>>) {
+    pub fn hold_table(&mut self, name: &str, runs: Vec<Vec<Change<B>>>) {
         let Some(definition) = self.schema.table(name) else { return };
         let mut table = Table::new(definition.indexes.clone());
         for run in runs {
@@ -209,7 +209,7 @@ impl<B: Body> State<B> {
     }
 
     /// Goes on to a valid entry; its changes are [applied](Self::apply) for themselves.
-    pub(crate) fn advance(&mut self, position: Position, requires: Option<Requirement>) {
+    pub fn advance(&mut self, position: Position, requires: Option<Requirement>) {
         self.head = position;
         self.requires = self.requires.raised_to(requires.unwrap_or_default());
     }

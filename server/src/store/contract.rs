@@ -1,31 +1,17 @@
-//! What every implementation of the store port must do, as the port's docs say it.
+//! What every implementation of the store port must do, as the port's docs say it: each function takes an empty store, of the
+//! first epoch, and panics where it does not hold.
+
+#![expect(clippy::unwrap_used, reason = "these are tests, for whoever implements the port")]
+#![expect(clippy::missing_panics_doc, reason = "to panic is what they are for")]
 
 use landfall_core::protocol::{OperationKind, OperationResult, Outcome, Rejection};
 use serde_json::{Value, json};
 
-use super::over_every_store;
 use crate::decisions::port::{
     After, Answer, Changes, ChangesQuery, Fields, Record, Snapshot, Store, Transaction,
 };
 
-over_every_store![
-    begins_empty,
-    what_is_committed_is_there_whole,
-    what_is_dropped_never_was,
-    a_savepoint_takes_back_what_came_after_it,
-    numbers_are_never_given_twice,
-    finds_by_temporary_id_of_that_principal,
-    finds_living_records_by_field,
-    values_come_back_exactly,
-    changes_are_in_order_and_in_pages,
-    changes_from_a_time,
-    tenants_do_not_meet,
-    one_transaction_at_a_time,
-    a_snapshot_reads_one_state,
-    a_purge_forgets_what_is_old,
-];
-
-fn record(id: &str, seq: u64, data: Value) -> Record {
+pub(super) fn record(id: &str, seq: u64, data: Value) -> Record {
     let Value::Object(data) = data else { panic!("fields are an object") };
     Record {
         tenant: "acme".into(),
@@ -42,7 +28,7 @@ fn record(id: &str, seq: u64, data: Value) -> Record {
     }
 }
 
-fn answer(key: &str, operation: OperationKind, record_id: Option<&str>, at: u64) -> Answer {
+pub(super) fn answer(key: &str, operation: OperationKind, record_id: Option<&str>, at: u64) -> Answer {
     let rejection = Rejection { code: "invalid-value".into(), field: None, message: "no".into() };
     let mut result = OperationResult::new(key.into(), Outcome::Rejected(rejection));
     result.record_id = record_id.map(str::to_owned);
@@ -57,7 +43,7 @@ fn answer(key: &str, operation: OperationKind, record_id: Option<&str>, at: u64)
     }
 }
 
-async fn write<S: Store>(store: &S, records: &[Record]) {
+pub(super) async fn write<S: Store>(store: &S, records: &[Record]) {
     let mut transaction = store.begin().await.unwrap();
     for record in records {
         while transaction.position().await.unwrap().last_seq < record.seq {
@@ -68,17 +54,17 @@ async fn write<S: Store>(store: &S, records: &[Record]) {
     transaction.commit().await.unwrap();
 }
 
-async fn changes<S: Store>(store: &S, tenant: &str, after: After, limit: u32) -> Changes {
+pub(super) async fn changes<S: Store>(store: &S, tenant: &str, after: After, limit: u32) -> Changes {
     let query =
         ChangesQuery { tenant: tenant.into(), tables: vec!["tasks".into(), "steps".into()], after, limit };
     store.changes(query).await.unwrap()
 }
 
-fn ids(changes: &Changes) -> Vec<&str> {
+pub(super) fn ids(changes: &Changes) -> Vec<&str> {
     changes.records.iter().map(|record| record.id.as_str()).collect()
 }
 
-async fn begins_empty<S: Store>(store: S) {
+pub async fn begins_empty<S: Store>(store: S) {
     let position = store.position().await.unwrap();
     assert!(!position.epoch.is_empty());
     assert_eq!((position.horizon, position.last_seq, position.purged_seq), (0, 0, 0));
@@ -87,7 +73,7 @@ async fn begins_empty<S: Store>(store: S) {
     assert_eq!(store.snapshot().await.unwrap().position().await.unwrap(), position);
 }
 
-async fn what_is_committed_is_there_whole<S: Store>(store: S) {
+pub async fn what_is_committed_is_there_whole<S: Store>(store: S) {
     let kept = record("1", 1, json!({ "title": "Splice", "size": 1.5, "note": null }));
     let mut transaction = store.begin().await.unwrap();
     assert_eq!(transaction.next_seq().await.unwrap(), 1);
@@ -115,7 +101,7 @@ async fn changes_or_nothing<S: Store>(store: &S) -> usize {
     waiting.await.map_or(0, |changes| changes.records.len())
 }
 
-async fn what_is_dropped_never_was<S: Store>(store: S) {
+pub async fn what_is_dropped_never_was<S: Store>(store: S) {
     write(&store, &[record("1", 1, json!({ "title": "old" }))]).await;
     let mut transaction = store.begin().await.unwrap();
     transaction.next_seq().await.unwrap();
@@ -133,7 +119,7 @@ async fn what_is_dropped_never_was<S: Store>(store: S) {
     assert_eq!(transaction.answer("acme", "ana", "k").await.unwrap(), None);
 }
 
-async fn a_savepoint_takes_back_what_came_after_it<S: Store>(store: S) {
+pub async fn a_savepoint_takes_back_what_came_after_it<S: Store>(store: S) {
     let mut transaction = store.begin().await.unwrap();
     assert_eq!(transaction.next_id().await.unwrap(), "1");
     transaction.put(&record("1", 1, json!({ "n": 1 }))).await.unwrap();
@@ -158,7 +144,7 @@ async fn a_savepoint_takes_back_what_came_after_it<S: Store>(store: S) {
     assert_eq!(changes(&store, "acme", After::Seq(0), 10).await.records[0].data["n"], 3);
 }
 
-async fn numbers_are_never_given_twice<S: Store>(store: S) {
+pub async fn numbers_are_never_given_twice<S: Store>(store: S) {
     for round in 1..=3_u64 {
         let mut transaction = store.begin().await.unwrap();
         assert_eq!(transaction.next_id().await.unwrap(), (round * 2 - 1).to_string());
@@ -170,7 +156,7 @@ async fn numbers_are_never_given_twice<S: Store>(store: S) {
     }
 }
 
-async fn finds_by_temporary_id_of_that_principal<S: Store>(store: S) {
+pub async fn finds_by_temporary_id_of_that_principal<S: Store>(store: S) {
     write(&store, &[record("1", 1, json!({}))]).await;
     let mut transaction = store.begin().await.unwrap();
     let found = transaction.record_created_as("acme", "ana", "temp_1_1_tasks").await.unwrap();
@@ -184,7 +170,7 @@ async fn finds_by_temporary_id_of_that_principal<S: Store>(store: S) {
     }
 }
 
-async fn finds_living_records_by_field<S: Store>(store: S) {
+pub async fn finds_living_records_by_field<S: Store>(store: S) {
     let dead = Record { deleted: true, ..record("3", 3, json!({ "step": "7" })) };
     let other = Record { table: "steps".into(), ..record("4", 4, json!({ "step": "7" })) };
     write(
@@ -212,7 +198,7 @@ async fn finds_living_records_by_field<S: Store>(store: S) {
     assert_eq!(found(&[("it's \"odd\"", &json!("7"))]).await, Vec::<String>::new());
 }
 
-async fn values_come_back_exactly<S: Store>(store: S) {
+pub async fn values_come_back_exactly<S: Store>(store: S) {
     let data = json!({
         "tenth": 0.1, "sum": 0.1 + 0.2, "tiny": f64::MIN_POSITIVE, "huge": f64::MAX, "minus zero": -0.0,
         "safe": 9_007_199_254_740_991_u64, "text": "Grüße \u{0} \u{1F389} \" \\ \u{2028}", "": { "a": [null, [], {}] },
@@ -224,7 +210,7 @@ async fn values_come_back_exactly<S: Store>(store: S) {
     assert!(read["minus zero"].as_f64().unwrap().is_sign_negative());
 }
 
-async fn changes_are_in_order_and_in_pages<S: Store>(store: S) {
+pub async fn changes_are_in_order_and_in_pages<S: Store>(store: S) {
     let records: Vec<Record> = (1..=5).map(|n| record(&(10 - n).to_string(), n, json!({}))).collect();
     write(&store, &records).await;
     // The second changes again and moves to the end.
@@ -241,7 +227,7 @@ async fn changes_are_in_order_and_in_pages<S: Store>(store: S) {
     assert_eq!(store.changes(others).await.unwrap().records, []);
 }
 
-async fn changes_from_a_time<S: Store>(store: S) {
+pub async fn changes_from_a_time<S: Store>(store: S) {
     let records: Vec<Record> = (1..=4).map(|n| record(&n.to_string(), n, json!({}))).collect();
     write(&store, &records).await;
     assert_eq!(ids(&changes(&store, "acme", After::Time(1_003), 9).await), ["3", "4"]);
@@ -249,7 +235,7 @@ async fn changes_from_a_time<S: Store>(store: S) {
     assert_eq!(ids(&changes(&store, "acme", After::Time(9_999), 9).await).len(), 0);
 }
 
-async fn tenants_do_not_meet<S: Store>(store: S) {
+pub async fn tenants_do_not_meet<S: Store>(store: S) {
     let theirs = Record { tenant: "other".into(), seq: 2, ..record("1", 2, json!({ "title": "theirs" })) };
     write(&store, &[record("1", 1, json!({ "title": "ours" })), theirs.clone()]).await;
     assert_eq!(changes(&store, "other", After::Seq(0), 9).await.records, [theirs]);
@@ -259,7 +245,7 @@ async fn tenants_do_not_meet<S: Store>(store: S) {
     assert_eq!(found, []);
 }
 
-async fn one_transaction_at_a_time<S: Store>(store: S) {
+pub async fn one_transaction_at_a_time<S: Store>(store: S) {
     let mut first = store.begin().await.unwrap();
     let wait = std::time::Duration::from_millis(50);
     assert!(tokio::time::timeout(wait, store.begin()).await.is_err(), "two at once");
@@ -269,7 +255,7 @@ async fn one_transaction_at_a_time<S: Store>(store: S) {
     assert_eq!(second.next_seq().await.unwrap(), seq + 1);
 }
 
-async fn a_snapshot_reads_one_state<S: Store>(store: S) {
+pub async fn a_snapshot_reads_one_state<S: Store>(store: S) {
     let scoped = Record { scope_seq: 1, ..record("2", 2, json!({ "n": 2 })) };
     write(&store, &[record("1", 1, json!({ "n": 1 })), scoped.clone()]).await;
     let mut snapshot = store.snapshot().await.unwrap();
@@ -291,7 +277,7 @@ async fn a_snapshot_reads_one_state<S: Store>(store: S) {
     assert_eq!((position.last_seq, snapshot.position().await.unwrap()), (2, position));
 }
 
-async fn a_purge_forgets_what_is_old<S: Store>(store: S) {
+pub async fn a_purge_forgets_what_is_old<S: Store>(store: S) {
     let dead = |id: &str, seq: u64, at: u64| Record {
         deleted: true,
         updated_at: at,
@@ -330,116 +316,4 @@ async fn a_purge_forgets_what_is_old<S: Store>(store: S) {
     assert_eq!(after.records, [living, dead("3", 3, 100)]);
     let position = store.position().await.unwrap();
     assert_eq!((position.horizon, position.purged_seq), (100, 4));
-}
-
-mod file {
-    //! What only the file can show.
-
-    use landfall_core::schema::Schema;
-    use sqlx::Connection;
-
-    use super::*;
-    use crate::decisions::port::StoreError;
-    use crate::store::sqlite::SqliteStore;
-
-    fn schema(key: &str) -> Schema {
-        let document = json!({ "version": 1, "tables": {
-            "tasks": { "fields": { "step_id": "string", "title": "string" },
-                "references": { "step_id": { "table": "tasks" } }, "unique": [key] } } });
-        Schema::parse(&document).unwrap()
-    }
-
-    #[tokio::test]
-    async fn survives_being_closed_and_opened() {
-        let directory = tempfile::tempdir().unwrap();
-        let file = directory.path().join("data.sqlite");
-        let store = SqliteStore::open(&file, None).await.unwrap();
-        write(&store, &[record("1", 1, json!({ "title": "kept" }))]).await;
-        let position = store.position().await.unwrap();
-        store.close().await;
-        let store = SqliteStore::open(&file, None).await.unwrap();
-        assert_eq!(store.position().await.unwrap(), position);
-        assert_eq!(ids(&changes(&store, "acme", After::Seq(0), 9).await), ["1"]);
-        let epoch = store.renew_epoch().await.unwrap();
-        assert_ne!(epoch, position.epoch);
-        let id = store.begin().await.unwrap().next_id().await.unwrap();
-        assert!(id.parse::<u64>().unwrap() > 1_000_000, "`{id}` may have been given after the backup");
-        assert_eq!(store.position().await.unwrap().epoch, epoch);
-    }
-
-    #[tokio::test]
-    async fn indexes_follow_the_schema_and_serve() {
-        let directory = tempfile::tempdir().unwrap();
-        let file = directory.path().join("data.sqlite");
-        SqliteStore::open(&file, Some(&schema("title"))).await.unwrap().close().await;
-        let url = format!("sqlite://{}", file.display());
-        let mut connection = sqlx::SqliteConnection::connect(&url).await.unwrap();
-        let plan: Vec<(i64, i64, i64, String)> = sqlx::query_as(
-            "EXPLAIN QUERY PLAN SELECT id FROM records WHERE deleted = 0 AND tbl = 'tasks' AND tenant = ? \
-             AND json_extract(data, '$.\"step_id\"') = ?",
-        )
-        .fetch_all(&mut connection)
-        .await
-        .unwrap();
-        assert!(plan[0].3.contains("key.tasks.step_id"), "{plan:?}");
-        let names = "SELECT name FROM sqlite_schema WHERE name LIKE 'key.%' ORDER BY name";
-        let before: Vec<String> = sqlx::query_scalar(names).fetch_all(&mut connection).await.unwrap();
-        assert_eq!(before, ["key.tasks.step_id", "key.tasks.title"]);
-        connection.close().await.unwrap();
-
-        SqliteStore::open(&file, Some(&schema("step_id"))).await.unwrap().close().await;
-        let mut connection = sqlx::SqliteConnection::connect(&url).await.unwrap();
-        let after: Vec<String> = sqlx::query_scalar(names).fetch_all(&mut connection).await.unwrap();
-        assert_eq!(after, ["key.tasks.step_id"]);
-        let synchronous: String =
-            sqlx::query_scalar("PRAGMA journal_mode").fetch_one(&mut connection).await.unwrap();
-        assert_eq!(synchronous, "wal");
-    }
-
-    #[tokio::test]
-    async fn a_file_of_format_1_is_brought_up() {
-        let directory = tempfile::tempdir().unwrap();
-        let file = directory.path().join("data.sqlite");
-        let store = SqliteStore::open(&file, None).await.unwrap();
-        write(&store, &[record("1", 7, json!({ "title": "kept" }))]).await;
-        store.close().await;
-        let mut connection =
-            sqlx::SqliteConnection::connect(&format!("sqlite://{}", file.display())).await.unwrap();
-        let back = "ALTER TABLE records DROP COLUMN scope_seq; PRAGMA user_version = 1";
-        sqlx::raw_sql(back).execute(&mut connection).await.unwrap();
-        connection.close().await.unwrap();
-        for _ in 0..2 {
-            let store = SqliteStore::open(&file, None).await.unwrap();
-            let kept = Record { scope_seq: 0, ..record("1", 7, json!({ "title": "kept" })) };
-            assert_eq!(changes(&store, "acme", After::Seq(0), 9).await.records, [kept]);
-            store.close().await;
-        }
-    }
-
-    #[tokio::test]
-    async fn a_file_of_another_format_is_refused() {
-        let directory = tempfile::tempdir().unwrap();
-        let file = directory.path().join("data.sqlite");
-        SqliteStore::open(&file, None).await.unwrap().close().await;
-        let mut connection =
-            sqlx::SqliteConnection::connect(&format!("sqlite://{}", file.display())).await.unwrap();
-        sqlx::raw_sql("PRAGMA user_version = 9").execute(&mut connection).await.unwrap();
-        connection.close().await.unwrap();
-        let refused = SqliteStore::open(&file, None).await.unwrap_err();
-        assert!(matches!(&refused, StoreError::Failed(why) if why.contains("format 9")), "{refused}");
-        std::fs::write(&file, "no database, whatever the name says").unwrap();
-        assert!(SqliteStore::open(&file, None).await.is_err());
-    }
-
-    #[tokio::test]
-    async fn a_pull_does_not_wait_for_the_writer() {
-        let directory = tempfile::tempdir().unwrap();
-        let store = SqliteStore::open(&directory.path().join("data.sqlite"), None).await.unwrap();
-        write(&store, &[record("1", 1, json!({ "title": "old" }))]).await;
-        let mut transaction = store.begin().await.unwrap();
-        transaction.put(&record("1", 2, json!({ "title": "new" }))).await.unwrap();
-        assert_eq!(changes(&store, "acme", After::Seq(0), 9).await.records[0].data["title"], "old");
-        transaction.commit().await.unwrap();
-        assert_eq!(changes(&store, "acme", After::Seq(0), 9).await.records[0].data["title"], "new");
-    }
 }

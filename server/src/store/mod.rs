@@ -1,7 +1,9 @@
 //! Implementations of the store port.
 
+#[cfg(any(test, feature = "contract"))]
+pub mod contract;
 #[cfg(test)]
-mod contract;
+mod contract_tests;
 pub mod memory;
 #[cfg(feature = "service")]
 pub mod sqlite;
@@ -10,7 +12,7 @@ mod sqlite_rows;
 
 /// How many ids are left out when a new epoch begins. Those that were given after the backup was taken are known to devices, and
 /// would mean other records if they were given again.
-const IDS_LEFT_OUT: u64 = 1_000_000;
+pub const IDS_LEFT_OUT: u64 = 1_000_000;
 
 /// Runs each of the async functions named, which take a store, as a test over every implementation of the port.
 #[cfg(test)]

@@ -1,0 +1,166 @@
+//! What is seen from outside: contexts that fold one log to one state, and, when all is healed, devices that agree with their server.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use landfall_core::{
+    body::Body,
+    log::entry::{Id, Operation},
+    table::Table,
+};
+use serde_json::Value;
+
+use super::{number, shadow::Shadow};
+use crate::{
+    body::Shared,
+    journal::FOLD,
+    world::{
+        World,
+        context::Context,
+        schema::{Release, TABLES},
+    },
+};
+
+/// Holds every context that lives against the shadow of its database.
+pub fn compare_contexts(world: &World) {
+    for device in &world.devices {
+        for context in device.contexts.borrow().iter().flatten() {
+            compare(world, context);
+        }
+    }
+}
+
+/// A context that has read as far as the shadow has the same state, whatever way it took to get there.
+pub fn compare(world: &World, context: &Context) {
+    context.database.observe();
+    let mut shadow = context.database.shadow.borrow_mut();
+    let state = context.engine.state();
+    let is_whole = context.engine.schema().tables.keys().all(|table| state.is_loaded(table));
+    if state.head != shadow.state.head || !is_whole {
+        return;
+    }
+    let (held, expected) = (state.export(), shadow.export());
+    if held == *expected {
+        return;
+    }
+    let expected: Vec<&str> = match context.release {
+        Release::New => expected.lines().collect(),
+        // An older release does not hold what it does not know.
+        Release::Old => {
+            let is_unknown = |line: &&str| line.starts_with("record") && line.contains("\"t\":\"photos\"");
+            expected.lines().filter(|line| !is_unknown(line)).collect()
+        }
+    };
+    if held.lines().eq(expected.iter().copied()) {
+        return;
+    }
+    let (known, had): (BTreeSet<&str>, BTreeSet<&str>) =
+        (expected.into_iter().collect(), held.lines().collect());
+    let lacks: Vec<_> = known.difference(&had).collect();
+    let invents: Vec<_> = had.difference(&known).collect();
+    let what = format!(
+        "a context of database {} and another fold of its log differ at {}: it lacks {lacks:#?} and has {invents:#?}",
+        context.database.number, state.head.key
+    );
+    world.commons.journal.broken(FOLD, what, &[]);
+}
+
+/// Promise 5: what is still in an outbox waits for something that is parked.
+pub fn everything_else_got_through(world: &World) {
+    for device in &world.devices {
+        for database in &device.databases {
+            let shadow = database.shadow.borrow();
+            if let Some(id) = waits_for_nothing(&shadow) {
+                let mutation = shadow.state.outbox.get(&id);
+                let what = format!(
+                    "database {}: {id} waits, and nothing that it depends on is parked: {mutation:?}",
+                    database.number
+                );
+                world.commons.journal.broken(number::ISOLATED_FAILURE, what, &[&id]);
+            }
+        }
+    }
+}
+
+fn waits_for_nothing(shadow: &Shadow) -> Option<Id> {
+    let outbox = &shadow.state.outbox;
+    let mut excused: BTreeSet<Id> = BTreeSet::new();
+    let names_in = |data: &Shared| -> BTreeSet<String> {
+        data.fields().iter().filter_map(|field| data.text(field)).map(|text| text.to_string()).collect()
+    };
+    loop {
+        let before = excused.len();
+        for mutation in outbox.iter() {
+            let waits_in_record = outbox
+                .of_record(&mutation.table, &mutation.record_id)
+                .any(|other| other.sequence < mutation.sequence && excused.contains(&other.id));
+            let waits_for_another = mutation.dependencies.iter().any(|id| excused.contains(id));
+            let names = names_in(&mutation.data);
+            let waits_for_parent = outbox.iter().any(|other| {
+                other.operation == Operation::Create
+                    && excused.contains(&other.id)
+                    && names.contains(&*other.record_id)
+            });
+            if mutation.state.is_parked() || waits_in_record || waits_for_another || waits_for_parent {
+                excused.insert(mutation.id.clone());
+            }
+        }
+        if excused.len() == before {
+            break;
+        }
+    }
+    outbox.iter().find(|mutation| !excused.contains(&mutation.id)).map(|mutation| mutation.id.clone())
+}
+
+type Live = BTreeMap<(String, String), Value>;
+
+/// Promise 6: in what a database and the server do not agree, and which records that is about.
+#[must_use]
+pub fn disagreement(world: &World) -> Option<(String, Vec<String>)> {
+    let truth: Live = world
+        .commons
+        .server
+        .store
+        .records()
+        .iter()
+        .filter(|record| !record.deleted)
+        .map(|record| ((record.table.clone(), record.id.clone()), Value::Object(record.data.clone())))
+        .collect();
+    for device in &world.devices {
+        for database in &device.databases {
+            let shadow = database.shadow.borrow();
+            if shadow.seen_key() == 0 {
+                continue;
+            }
+            if let Some(mutation) = shadow.state.outbox.iter().next() {
+                let what = format!("database {}: still in the outbox: {mutation:?}", database.number);
+                return Some((what, vec![mutation.id.to_string(), mutation.record_id.to_string()]));
+            }
+            let held = held(&shadow);
+            let differs = |key: &&(String, String)| held.get(*key) != truth.get(*key);
+            if let Some(key) = truth.keys().chain(held.keys()).find(differs) {
+                let what = format!(
+                    "database {} has {}/{} as {:?}, and the server as {:?}",
+                    database.number,
+                    key.0,
+                    key.1,
+                    held.get(key),
+                    truth.get(key)
+                );
+                return Some((what, vec![format!("{}/{}", key.0, key.1), key.1.clone()]));
+            }
+        }
+    }
+    None
+}
+
+fn held(shadow: &Shadow) -> Live {
+    let mut held = Live::new();
+    for table in TABLES {
+        for (id, record) in shadow.state.table(table).into_iter().flat_map(Table::iter) {
+            if !record.deleted {
+                held.insert((table.to_owned(), id.to_string()), (*record.data.0).clone());
+            }
+        }
+    }
+    held
+}

@@ -1,0 +1,263 @@
+//! Promise 2: each mutation is somewhere, frozen once it may have been sent, and leaves for a reason only. And the order of
+//! writing, by which promise 4 is judged.
+
+use std::{collections::BTreeMap, rc::Rc};
+
+use landfall_core::{
+    body::Body,
+    log::entry::{Change, Id, Mutation, Operation},
+    state::State,
+};
+
+use super::{
+    books::{Life, Row, Standing},
+    number,
+    shadow::Judging,
+};
+use crate::body::Shared;
+
+/// A mutation before and after an entry.
+pub(super) struct Transition {
+    id: Id,
+    before: Option<Rc<Mutation<Shared>>>,
+    after: Option<Rc<Mutation<Shared>>>,
+}
+
+pub(super) fn transitions(before: &State<Shared>, changes: &[Change<Shared>]) -> Vec<Transition> {
+    let mut last: BTreeMap<&Id, &Option<Rc<Mutation<Shared>>>> = BTreeMap::new();
+    for change in changes {
+        if let Change::Mutation { id, row } = change {
+            last.insert(id, row);
+        }
+    }
+    let transition = |(id, after): (&Id, &Option<Rc<Mutation<Shared>>>)| Transition {
+        id: id.clone(),
+        before: before.outbox.get(id).cloned(),
+        after: after.clone(),
+    };
+    last.into_iter().map(transition).collect()
+}
+
+impl Judging<'_> {
+    pub(super) fn judge_outbox(&mut self, transitions: &[Transition]) {
+        // First what is new: what leaves may have become it.
+        for Transition { id, before, after } in transitions {
+            if let (None, Some(after)) = (before, after) {
+                self.enter_birth(id, after, transitions);
+            }
+        }
+        for Transition { id, before, after } in transitions {
+            match (before, after) {
+                (Some(before), Some(after)) => self.judge_change(id, before, after, transitions),
+                (Some(before), None) => self.judge_departure(id, before, transitions),
+                (None, _) => {}
+            }
+            if let Some(life) = self.books.lives.get_mut(&**id) {
+                life.standing = match after {
+                    None => Standing::Gone,
+                    Some(after) if after.state.is_parked() => Standing::Parked,
+                    Some(_) => Standing::Waiting,
+                };
+            }
+        }
+    }
+
+    fn enter_birth(&mut self, id: &Id, mutation: &Mutation<Shared>, transitions: &[Transition]) {
+        // A retry takes the place of what it retries.
+        let retried = transitions.iter().find_map(|other| match (&other.before, &other.after) {
+            (Some(before), None) if before.sequence == mutation.sequence => self.books.lives.get(&*other.id),
+            _ => None,
+        });
+        let order = retried.map_or(self.shadow.next_order, |life| life.order);
+        self.shadow.next_order += 1;
+        self.journal.note(|| {
+            let record = format!("{}/{}", mutation.table, mutation.record_id);
+            let what = format!("{:?} {record} {}", mutation.operation, mutation.data.0).to_lowercase();
+            (self.place(), format!("born {id} {what}, that is {}", mutation.record_id))
+        });
+        if let Some(other) = self.books.lives.get(&**id) {
+            let what = format!(
+                "the id {id} was given twice, in databases {} and {}",
+                other.database, self.shadow.number
+            );
+            self.journal.broken(number::ONCE, what, &[id]);
+        }
+        if *mutation.principal != *self.shadow.principal {
+            let what = format!(
+                "{id} was written as {}'s into {}'s database",
+                mutation.principal, self.shadow.principal
+            );
+            self.journal.broken(number::ISOLATED_TENANTS, what, &[id]);
+        }
+        self.note_texts(&mutation.data);
+        let life = Life {
+            database: self.shadow.number,
+            principal: mutation.principal.to_string(),
+            order,
+            operation: mutation.operation,
+            table: mutation.table.to_string(),
+            record_id: mutation.record_id.to_string(),
+            standing: Standing::Waiting,
+        };
+        self.books.lives.insert(id.to_string(), life);
+    }
+
+    fn note_texts(&mut self, data: &Shared) {
+        for text in data.0.as_object().into_iter().flatten().filter_map(|(_, value)| value.as_str()) {
+            if !self.shadow.texts.contains(text) {
+                self.shadow.texts.insert(text.into());
+            }
+        }
+    }
+
+    fn judge_change(
+        &mut self,
+        id: &Id,
+        before: &Mutation<Shared>,
+        after: &Mutation<Shared>,
+        transitions: &[Transition],
+    ) {
+        self.journal.note(|| {
+            (
+                self.place(),
+                format!("{id} {:?} after {} attempts: {:?}", after.state, after.attempts, after.error),
+            )
+        });
+        let data = |mutation: &Mutation<Shared>| {
+            let exchanged = landfall_core::state::references::exchange(
+                self.shadow.state.schema(),
+                &self.shadow.state.ids,
+                &mutation.table,
+                &mutation.data,
+            );
+            exchanged.unwrap_or_else(|| mutation.data.clone())
+        };
+        let is_same = before.operation == after.operation
+            && before.table == after.table
+            && before.unset == after.unset
+            && (before.data.same(&after.data) || data(before).same(&data(after)));
+        if after.withdrawing && !before.withdrawing && !self.is_given_up(id, before, transitions) {
+            let what = format!("{id} is withdrawn, and nobody gave it up");
+            self.journal.broken(number::CONSERVED, what, &[id]);
+        }
+        if before.first_sent_at.is_some() {
+            if after.first_sent_at != before.first_sent_at || !is_same {
+                let what = format!("{id} may have been sent, and was changed after that");
+                self.journal.broken(number::CONSERVED, what, &[id]);
+            }
+            return;
+        }
+        if !is_same {
+            let is_there = |field: &String| after.data.kind(field).is_some() || after.unset.contains(field);
+            if let Some(field) =
+                before.data.fields().iter().chain(&before.unset).find(|field| !is_there(field))
+                && after.operation == before.operation
+                && !(after.operation == Operation::Create && before.data.kind(field).is_some())
+            {
+                let what = format!("{id} lost its change of `{field}`");
+                self.journal.broken(number::CONSERVED, what, &[id]);
+            }
+            self.note_texts(&after.data);
+        }
+    }
+
+    /// Whether a person gave it up: itself, or something that it builds on, which then goes in the same entry.
+    fn is_given_up(&mut self, id: &Id, mutation: &Mutation<Shared>, transitions: &[Transition]) -> bool {
+        if self.shadow.given_up.contains(id) {
+            return true;
+        }
+        let state = &self.shadow.state;
+        let is_ground = |other: &Transition| {
+            let Some(ground) = &other.before else { return false };
+            let goes = other.after.as_ref().is_none_or(|after| after.withdrawing);
+            let same_record = ground.table == mutation.table
+                && state.resolve(&ground.record_id) == state.resolve(&mutation.record_id);
+            let later = same_record && ground.sequence < mutation.sequence;
+            goes && other.id != *id && (later || mutation.dependencies.contains(&other.id))
+        };
+        let grounds: Vec<(Id, Rc<Mutation<Shared>>)> = transitions
+            .iter()
+            .filter(|other| is_ground(other))
+            .filter_map(|other| Some((other.id.clone(), other.before.clone()?)))
+            .collect();
+        let given_up = grounds.iter().any(|(id, ground)| self.is_given_up(id, ground, transitions));
+        if given_up {
+            self.shadow.given_up.insert(id.clone());
+        }
+        given_up
+    }
+
+    fn judge_departure(&mut self, id: &Id, mutation: &Mutation<Shared>, transitions: &[Transition]) {
+        let (table, record_id) = (&mutation.table, &mutation.record_id);
+        let is_given_up = self.is_given_up(id, mutation, transitions);
+        let shadow = &self.shadow;
+        let is_of_record = |other: &Mutation<Shared>| {
+            other.table == *table && shadow.state.resolve(&other.record_id) == shadow.state.resolve(record_id)
+        };
+        let was_applied = self.books.was_applied(&mutation.principal, id);
+        let was_in_vain = mutation.operation == Operation::Delete
+            && self.books.row(&mutation.principal, table, record_id).is_none_or(|row| {
+                row.now().is_none_or(|record| record.deleted)
+                    || row.versions.iter().any(|version| version.record.deleted)
+            });
+        let was_folded = mutation.first_sent_at.is_none() && {
+            let id = shadow.state.resolve(record_id);
+            let later =
+                shadow.state.outbox.of_record(table, &id).any(|other| other.sequence >= mutation.sequence);
+            later || shadow.state.record(table, record_id).is_none()
+        };
+        let was_given_up = is_given_up;
+        // A create that the server refuses settles the deletion of its record, and all that was done to it.
+        let was_settled = transitions.iter().any(|other| {
+            let create = other.before.as_ref().filter(|create| create.operation == Operation::Create);
+            other.after.is_none()
+                && create.is_some_and(|create| is_of_record(create))
+                && self.books.was_refused(&mutation.principal, &other.id)
+                && transitions.iter().any(|other| {
+                    other
+                        .before
+                        .as_ref()
+                        .is_some_and(|other| other.operation == Operation::Delete && is_of_record(other))
+                })
+        });
+        // Who deletes a record that the server refused to create leaves nothing behind; but refused it must be.
+        let was_refused = shadow.state.record(table, record_id).is_none()
+            && self.books.row(&mutation.principal, table, record_id).and_then(Row::now).is_none()
+            && transitions.iter().any(|other| {
+                let create = other.before.as_ref().filter(|create| create.operation == Operation::Create);
+                other.after.is_none()
+                    && create.is_some_and(|create| is_of_record(create) && create.state.is_parked())
+            });
+        let was_retried = shadow.retried.contains(id)
+            && transitions.iter().any(|other| {
+                other.before.is_none() && other.after.as_ref().is_some_and(|other| is_of_record(other))
+            });
+        self.journal.note(|| {
+            let why = [
+                (was_applied, "applied"),
+                (was_folded, "folded"),
+                (was_given_up, "given up"),
+                (was_retried, "retried"),
+                (was_in_vain, "deleted in vain"),
+                (was_settled, "settled by its create"),
+                (was_refused, "deleted, and its create was refused"),
+            ];
+            let why = why.iter().find(|(is, _)| *is).map_or("for no reason", |(_, why)| why);
+            (self.place(), format!("{id} left: {why}"))
+        });
+        if !(was_applied
+            || was_in_vain
+            || was_folded
+            || was_given_up
+            || was_retried
+            || was_settled
+            || was_refused)
+        {
+            let what = format!(
+                "{id} ({:?} {table}/{record_id}) left the outbox, and nothing became of it",
+                mutation.operation
+            );
+            self.journal.broken(number::CONSERVED, what, &[id, record_id]);
+        }
+    }
+}
