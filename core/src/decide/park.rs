@@ -42,7 +42,10 @@ pub(super) fn discard<B: Body>(
         if mutation.may_be_applied() {
             withdraw(draft, mutation);
             withdrawing.push(mutation.id.clone());
-        } else if mutation.operation == Operation::Delete && is_in_doubt(draft, mutation) {
+        } else if mutation.operation == Operation::Delete
+            && mutation.id != *id
+            && is_in_doubt(draft, mutation)
+        {
             // Should the create turn out to be applied, the record is not to come back.
         } else {
             draft.remove_mutation(&mutation.id);
@@ -88,7 +91,8 @@ fn with_dependents<B: Body>(
 
 /// Whether the record's create is being withdrawn: the server may have it.
 fn is_in_doubt<B: Body>(draft: &Draft<'_, B>, mutation: &Mutation<B>) -> bool {
-    draft.mutations_of(&mutation.table, &mutation.record_id).iter().any(|other| other.withdrawing)
+    let of_record = draft.mutations_of(&mutation.table, &mutation.record_id);
+    of_record.iter().any(|other| other.withdrawing && other.operation == Operation::Create)
 }
 
 /// It goes out once more, to be forgotten. Nothing else of it changes: the server may be applying it at this moment.

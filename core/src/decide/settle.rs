@@ -48,6 +48,10 @@ pub(super) fn settle<B: Body>(draft: &mut Draft<'_, B>, table: &Id, id: &Id) {
     let left = draft.base(table, id).is_some_and(|base| base.left);
     let before = draft.record(table, id).cloned();
     if mutations.is_empty() {
+        // It was settled before, and is as the server has it: the base went with its last mutation.
+        if server.is_none() && before.as_ref().is_some_and(|record| record.version.is_some()) {
+            return;
+        }
         let row = server.filter(|_| !left).map(|copy| synced(copy, before.as_ref()));
         draft.put_record(table, id, row);
         if draft.base(table, id).is_some() {

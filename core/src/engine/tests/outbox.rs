@@ -334,6 +334,47 @@ fn an_answer_that_comes_after_the_change_was_given_up_ends_it() {
     });
 }
 
+#[test]
+fn two_changes_of_one_record_that_go_together_leave_what_the_server_has() {
+    run(async {
+        let fixture = Fixture::new().await;
+        let task = fixture.with_task().await;
+        let engine = &fixture.engine;
+        update(engine, "tasks", task, json!({ "status": "done" })).await.unwrap();
+        let first = last(engine).id.clone();
+        let command = Command::Update {
+            table: "tasks".into(),
+            id: task.into(),
+            changes: json!({ "title": "new" }),
+            unset: Vec::new(),
+            options: WriteOptions { depends_on: vec![first.clone()], ..WriteOptions::default() },
+        };
+        submit(engine, command).await.unwrap();
+        submit(engine, discard(&first, true)).await.unwrap();
+        assert!(engine.state().outbox.is_empty());
+        let record = view(engine, "tasks", task).unwrap();
+        assert_eq!((&record["status"], &record["title"]), (&json!("open"), &json!("Splice")));
+        assert_eq!(record["_syncStatus"], "synced");
+    });
+}
+
+#[test]
+fn a_deletion_can_be_given_up_while_a_change_before_it_is_withdrawn() {
+    run(async {
+        let fixture = Fixture::new().await;
+        let task = fixture.with_task().await;
+        let engine = &fixture.engine;
+        update(engine, "tasks", task, json!({ "status": "done" })).await.unwrap();
+        mark_sent(engine).await;
+        submit(engine, discard(&last(engine).id.clone(), false)).await.unwrap();
+        delete(engine, "tasks", task).await.unwrap();
+        let deletion = last(engine).id.clone();
+        let done = submit(engine, discard(&deletion, false)).await.unwrap();
+        assert_eq!(done, Done::Discarded { discarded: vec![deletion], withdrawing: vec![] });
+        assert_eq!(view(engine, "tasks", task).unwrap()["status"], "open");
+    });
+}
+
 // Trying again.
 
 async fn parked_task(fixture: &Fixture, code: &'static str) -> (String, Id) {
