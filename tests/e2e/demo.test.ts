@@ -2,7 +2,8 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { Page } from 'playwright-core'
 import { contents, withField } from './harness/records.js'
-import { installApp, rig, settled } from './harness/rig.js'
+import { installApp, rig, settled, uploadPath } from './harness/rig.js'
+import { until } from './harness/until.js'
 
 const phone = { width: 390, height: 844 }
 
@@ -131,5 +132,53 @@ test('with the keyboard alone: choose a project, complete a task, change another
   const status = (task: string | null | undefined) =>
     page.evaluate(async wanted => (await globalThis.landfall.tables['tasks']?.get(wanted ?? ''))?.['status'], task)
   assert.deepEqual([await status(id), await status(other)], ['completed', after])
+  assert.deepEqual(world.failures, [])
+})
+
+test('a task tells why it waits; what the server refuses is mended where it is told, and delivered', async t => {
+  const world = await rig(t, { site: 'demo', viewport: phone })
+  const { browser, proxy, server } = world
+  const page = await installApp(world)
+  await page.getByTestId('project-row').first().getByRole('link').click()
+  await page.getByTestId('phase').first().waitFor()
+  await openAll(page)
+  await browser.context.setOffline(true)
+  const first = page.getByTestId('task-row').first()
+  const id = await first.getAttribute('data-id')
+  await first.getByTestId('task-open').click()
+  await page.getByTestId('task-title').fill('A title that is not allowed')
+  await page.getByTestId('task-title').blur()
+  await page.getByTestId('task-why').click()
+  await page.getByTestId('story-next').getByText('when there is a connection').waitFor()
+  await assertFits(page)
+
+  proxy.poison(uploadPath, 'not allowed', {
+    kind: 'answer',
+    status: 422,
+    headers: { 'landfall-protocol': '1', 'content-type': 'application/problem+json' },
+    body: JSON.stringify({ type: 'urn:landfall:error:invalid-value', title: 'Say it otherwise', status: 422 }),
+  })
+  await browser.context.setOffline(false)
+  await until('it is refused', async () => {
+    await page.evaluate(() => globalThis.landfall.sync())
+    return (await page.evaluate(() => globalThis.landfall.state())).parked === 1
+  })
+  const story = page.getByTestId('task-story')
+  await story.getByText('Say it otherwise').waitFor()
+  await story.getByTestId('outbox-edit').click()
+  await story.getByLabel('Title').fill('A title that is')
+  await assertFits(page)
+  await story.getByTestId('outbox-edit-send').click()
+  await settled(page)
+  await page.getByTestId('task-why').waitFor({ state: 'detached' })
+  await page.getByTestId('task-close').click()
+  await page.getByTestId('sync-state').click()
+  await page.getByTestId('activity').getByText('is sent again').waitFor()
+  await assertFits(page)
+
+  await server.stop()
+  const held = await contents(server.dataFile)
+  const stored = held.records.find(record => record.table === 'tasks' && record.id === id)
+  assert.deepEqual([stored?.data['title'], stored?.version], ['A title that is', 2])
   assert.deepEqual(world.failures, [])
 })
