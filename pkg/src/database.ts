@@ -5,7 +5,7 @@ import { Listeners } from './events.js'
 import { type Outbox, outboxOf } from './outbox.js'
 import { askForPeriodicSync } from './periodic.js'
 import type { ActivityLine, Health, Integrity, OrphanStrategy, Story } from './reports.js'
-import type { FieldsOf, RollupsOf, TableName } from './schema.js'
+import type { FieldsOf, RollupsOf, ScopeName, TableName } from './schema.js'
 import { Session } from './session.js'
 import { Table } from './table.js'
 import { tagPrefix } from './tag.js'
@@ -31,6 +31,11 @@ export interface OpenOptions<S extends SchemaDocument> {
   readonly tenant?: string
   /** Who is signed in. */
   readonly principal?: string
+  /**
+   * The scope of the schema that is pulled of all tables, whatever the schema says of each. What is not in it leaves this
+   * device, but for what is not delivered yet. The service worker of the app must be told the same.
+   */
+  readonly scope?: ScopeName<S>
   /** Where the engine's `.wasm` lies, if not beside this package's own files. The first call's counts. */
   readonly wasm?: string | URL
 }
@@ -100,7 +105,7 @@ export interface Database<S extends SchemaDocument = SchemaDocument> {
 /**
  * Opens a database, and makes it if there is none.
  *
- * Rejects with `invalid-schema` and the path, `invalid-value` and the option, `storage-unavailable`, `outdated`, or
+ * Rejects with `invalid-schema` and the path, `invalid-value` and the option, `unknown-scope`, `storage-unavailable`, `outdated`, or
  * `engine-unavailable` if the engine cannot be loaded.
  */
 export async function open<const S extends SchemaDocument>(options: OpenOptions<S>): Promise<Database<S>> {
@@ -108,6 +113,7 @@ export async function open<const S extends SchemaDocument>(options: OpenOptions<
   const name = words(options.name, 'name')
   const tenant = words(options.tenant ?? 'default', 'tenant')
   const principal = words(options.principal ?? 'default', 'principal')
+  const scope = options.scope === undefined ? undefined : words(options.scope, 'scope')
   const url = options.remote && words(options.remote.url, 'remote.url')
   const engine = await loadEngine(() => wasm ?? wasmLocation())
   if (engine.death !== undefined) throw engine.death
@@ -132,7 +138,7 @@ export async function open<const S extends SchemaDocument>(options: OpenOptions<
   }
   const token = options.remote?.token
   const client = await engine
-    .open({ name, tenant, principal, schema, url, token, observer, selfDriven: true })
+    .open({ name, tenant, principal, schema, scope, url, token, observer, selfDriven: true })
     .catch((thrown: unknown) => {
       throw fromEngine(engine.examine(thrown))
     })

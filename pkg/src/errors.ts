@@ -2,7 +2,8 @@
 export type ErrorCode = InputErrorCode | RecordErrorCode | OutboxErrorCode | StorageErrorCode | InstanceErrorCode
 
 /** The call cannot be done as it was written. */
-export type InputErrorCode = 'invalid-schema' | 'unknown-table' | 'unknown-scope' | 'invalid-value' | 'unknown-index' | 'invalid-query'
+export type InputErrorCode =
+  'invalid-schema' | 'unknown-table' | 'unknown-scope' | 'invalid-value' | 'unknown-index' | 'invalid-query'
 /** What the call is about is not as it would have to be. */
 export type RecordErrorCode = 'record-not-found' | 'reference-missing' | 'reference-in-use'
 /** The outbox does not allow this decision about that mutation. */

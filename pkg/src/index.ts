@@ -22,7 +22,7 @@ export {
   type StorageErrorCode,
 } from './errors.js'
 export type { Discarding, Outbox } from './outbox.js'
-export { defineSchema, type FieldsOf, type RecordIn, type RollupsOf, type TableName } from './schema.js'
+export { defineSchema, type FieldsOf, type RecordIn, type RollupsOf, type ScopeName, type TableName } from './schema.js'
 export type * from './reports.js'
 export type { Table } from './table.js'
 export type * from './types.js'

@@ -13,6 +13,11 @@ export function defineSchema<const S extends SchemaDocument>(document: S): S {
 /** The names of a schema's tables. */
 export type TableName<S extends SchemaDocument> = keyof S['tables'] & string
 
+/** The names of a schema's scopes. */
+export type ScopeName<S extends SchemaDocument> = S extends { readonly scopes?: infer N }
+  ? keyof NonNullable<N> & string
+  : never
+
 /** A table's fields, as the schema declares them. */
 export type FieldsOf<S extends SchemaDocument, T extends TableName<S>> = S['tables'][T]['fields']
 

@@ -242,6 +242,8 @@ export interface SyncState {
   readonly lastSuccessAt: number | null
   readonly lastError: Failure | null
   readonly nextAttemptAt: number | null
+  /** By how much the server's clock is ahead of this device's, in milliseconds, as far as its answers tell. */
+  readonly clockOffsetMs: number | null
   /** A newer release of the app has changed the database: this context writes and sends nothing more. */
   readonly outdated: Outdated | null
 }

@@ -1,5 +1,5 @@
 // Compiled, never run: what the schema's types allow and what they refuse.
-import { defineSchema, hasErrorCode, isLandfallError, open, type RecordIn } from '../dist/index.js'
+import { defineSchema, hasErrorCode, isLandfallError, open, type RecordIn, type SchemaDocument } from '../dist/index.js'
 import { serve } from '../dist/service-worker.js'
 
 const schema = defineSchema({
@@ -37,7 +37,12 @@ defineSchema({ version: 1, tables: { a: { fields: { b: 'string' }, rollups: { c:
 defineSchema({ version: 1, tables: { a: { fields: { b: 'string' }, rollups: { c: { all: 'd' } } } } })
 
 export async function use(): Promise<void> {
-  const db = await open({ name: 'types', schema, remote: { url: '/api/sync', token: async () => 'token' } })
+  const db = await open({
+    name: 'types',
+    schema,
+    scope: 'mine',
+    remote: { url: '/api/sync', token: async () => 'token' },
+  })
   const { steps, tasks } = db.tables
   const step = await steps.create({ name: 'Dig' })
   const task = await tasks.create({ step_id: step.id, title: 'Splice', done: false, tags: ['a', { b: null }] })
@@ -79,6 +84,11 @@ export async function use(): Promise<void> {
   // @ts-expect-error a roll-up is not removed
   steps.update('1', { complete: undefined })
 
+  // @ts-expect-error there is no such scope
+  open({ name: 'types', schema, scope: 'yours' })
+  // @ts-expect-error there is no scope at all
+  open({ name: 'types', schema: { version: 1, tables: { a: { fields: { b: 'string' } } } }, scope: 'mine' })
+  open({ name: 'types', schema: JSON.parse('{}') as SchemaDocument, scope: 'whatever the document has' })
   // @ts-expect-error there is no such table
   db.tables.projects
   // @ts-expect-error a required field is left out

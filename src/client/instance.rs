@@ -94,8 +94,10 @@ impl Instance {
             inbox: Rc::clone(&inbox),
         };
         let identity = Identity { tenant: tenant.as_str().into(), principal: principal.as_str().into() };
+        let engine = Engine::open(ports, schema, identity).await?;
+        engine.set_pull_scope(options.scope().as_deref())?;
         let instance = Rc::new(Self {
-            engine: Engine::open(ports, schema, identity).await?,
+            engine,
             inbox,
             observer,
             told: Told::default(),

@@ -21,6 +21,8 @@ export interface ClientOptions {
   readonly tenant: string
   readonly principal: string
   readonly schema: object
+  /** The part of the data that is pulled; `undefined`: as the schema says. */
+  readonly scope: string | undefined
   /** The server's address, or `undefined`: then nothing is ever sent. */
   readonly url: string | undefined
   readonly token: (() => unknown) | undefined
@@ -59,6 +61,8 @@ extern "C" {
     pub(super) fn principal(this: &Options) -> String;
     #[wasm_bindgen(method, getter)]
     pub(super) fn schema(this: &Options) -> JsValue;
+    #[wasm_bindgen(method, getter)]
+    pub(super) fn scope(this: &Options) -> Option<String>;
     #[wasm_bindgen(method, getter)]
     pub(super) fn url(this: &Options) -> Option<String>;
     #[wasm_bindgen(method, getter)]

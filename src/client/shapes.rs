@@ -49,6 +49,7 @@ pub(super) struct SyncState {
     last_success_at: Option<u64>,
     last_error: Option<Trouble>,
     next_attempt_at: Option<u64>,
+    clock_offset_ms: Option<i64>,
     outdated: Option<OutdatedShape>,
 }
 
@@ -82,6 +83,7 @@ impl SyncState {
                 .last_error
                 .map(|failure| Trouble { code: failure.code, message: failure.message }),
             next_attempt_at: status.next_attempt_at,
+            clock_offset_ms: status.clock_offset_ms,
             outdated: status.outdated.map(OutdatedShape::from),
         }
     }

@@ -79,6 +79,15 @@ async fn a_schema_that_does_not_hold_together_is_refused_before_anything_is_made
 }
 
 #[wasm_bindgen_test]
+async fn a_scope_that_the_schema_has_not_is_refused() {
+    let options =
+        options(&unused(), &js("{ version: 1, tables: { t: { fields: { a: 'string' } } } }"), &js("{}"));
+    js_sys::Reflect::set(&options, &"scope".into(), &"mine".into()).unwrap();
+    let Err(error) = Client::open(options.unchecked_into()).await else { panic!("it was opened") };
+    assert_eq!((text(&error, "code"), text(&error, "field")), ("unknown-scope".into(), "scope".into()));
+}
+
+#[wasm_bindgen_test]
 async fn a_closed_client_says_that_it_is_closed() {
     let app = App::open(&unused()).await;
     app.client.close();

@@ -8,6 +8,8 @@ import type { ClientObserver } from '../wasm/landfall.js'
 export interface DeliveryOptions {
   readonly name: string
   readonly schema: SchemaDocument
+  /** The scope that the app's pages pull, if they open the database with one. */
+  readonly scope?: string
   readonly remote: { readonly url: string; readonly token?: () => string | Promise<string> }
 }
 
@@ -25,7 +27,7 @@ const nobody: ClientObserver = { state() {}, progress() {}, change() {}, parked(
  * try may deliver more, so that the browser tries again.
  */
 export async function deliver(
-  { name, schema, remote }: DeliveryOptions,
+  { name, schema, scope, remote }: DeliveryOptions,
   { tenant, principal }: Addressee,
   wasm: () => Promise<Response>,
 ): Promise<void> {
@@ -33,7 +35,7 @@ export async function deliver(
   if (engine.death !== undefined) throw engine.death
   const { url, token } = remote
   const client = await engine
-    .open({ name, tenant, principal, schema, url, token, observer: nobody, selfDriven: false })
+    .open({ name, tenant, principal, schema, scope, url, token, observer: nobody, selfDriven: false })
     .catch((thrown: unknown) => {
       throw fromEngine(engine.examine(thrown))
     })

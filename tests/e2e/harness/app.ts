@@ -26,6 +26,7 @@ export interface AppState {
   readonly held: string | null
   readonly lastSuccessAt: number | null
   readonly lastError: { readonly code: string; readonly message: string } | null
+  readonly clockOffsetMs: number | null
   readonly outdated: { readonly part: string; readonly stillReads: boolean } | null
 }
 

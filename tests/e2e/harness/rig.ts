@@ -1,10 +1,12 @@
 import { existsSync } from 'node:fs'
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { TestContext } from 'node:test'
 import type { Page } from 'playwright-core'
 import type {} from './app.js'
 import { Browser } from './chromium.js'
-import { demoSite } from './paths.js'
+import { demoSchema, demoSite } from './paths.js'
 import { FaultProxy } from './proxy.js'
 import { Server } from './server.js'
 import { buildSite } from './site.js'
@@ -26,18 +28,30 @@ interface RigOptions {
   /** Which site the server serves: the demo's build with its data, or the test site over an empty database. */
   readonly site: 'demo' | 'test'
   readonly viewport?: { width: number; height: number }
+  /** Added to the schema that the server reads. */
+  readonly schema?: object
 }
 
-export async function rig(t: TestContext, { site, viewport }: RigOptions): Promise<Rig> {
+export async function rig(t: TestContext, { site, viewport, schema }: RigOptions): Promise<Rig> {
   const folder = site === 'demo' ? demoSite : await buildSite()
   if (!existsSync(join(folder, 'index.html'))) throw new Error(`${folder} is not built: cargo xtask test builds it`)
-  const server = await Server.start({ static: folder, demo: site === 'demo' })
+  const server = await Server.start({ static: folder, demo: site === 'demo', schema: await extended(t, schema) })
   t.after(() => server.dispose())
   const proxy = await FaultProxy.start(() => server.origin)
   t.after(() => proxy.close())
   const browser = await Browser.start(viewport)
   t.after(() => browser.close())
   return { server, proxy, browser, failures: [] }
+}
+
+/** The file of the demo's schema, or of one that has more in it. */
+async function extended(t: TestContext, more: object | undefined): Promise<string> {
+  if (more === undefined) return demoSchema
+  const folder = await mkdtemp(join(tmpdir(), 'landfall-schema-'))
+  t.after(() => rm(folder, { recursive: true, force: true }))
+  const file = join(folder, 'schema.json')
+  await writeFile(file, JSON.stringify({ ...JSON.parse(await readFile(demoSchema, 'utf8')), ...more }))
+  return file
 }
 
 /** Opens the app and waits until its database is there. */

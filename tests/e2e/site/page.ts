@@ -9,6 +9,7 @@ export interface OpenOptions {
   readonly principal?: string
   /** What this release of the app has in its schema otherwise: `version`, `minReader`, `minWriter`. */
   readonly release?: object
+  readonly scope?: string
 }
 
 /** What a rejected or throwing call said, in a form that crosses to the test. */
@@ -26,6 +27,7 @@ const site = {
     globalThis.landfall = (await open({
       name: options.name ?? 'field',
       schema: defineSchema({ ...((options.schema ?? document) as SchemaDocument), ...options.release }),
+      ...(options.scope === undefined ? {} : { scope: options.scope }),
       remote: { url: '/api/sync' },
       tenant: 'demo',
       principal: options.principal ?? 'technician',
