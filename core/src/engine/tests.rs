@@ -8,6 +8,7 @@ mod ids;
 mod orphans;
 mod outbox;
 mod passes;
+mod pulls;
 mod releases;
 mod rollups;
 mod rollups_model;
