@@ -120,8 +120,10 @@ impl Client {
         let name: Id = table.into();
         self.read(name.clone(), move |this| {
             let state = this.engine.state();
-            let records = state.table(&name).map(|table| table.select(&query?).map_err(Error::from));
-            Ok(array_of(&records.transpose()?.unwrap_or_default()).into())
+            let query = query?;
+            let query = state.resolved(&name, &query);
+            let records = state.table(&name).map(|table| table.select(&query)).transpose()?;
+            Ok(array_of(&records.unwrap_or_default()).into())
         })
     }
 
@@ -132,8 +134,10 @@ impl Client {
         let name: Id = table.into();
         self.read(name.clone(), move |this| {
             let state = this.engine.state();
-            let count = state.table(&name).map(|table| table.count(&query?).map_err(Error::from));
-            Ok(JsValue::from(count.transpose()?.unwrap_or_default()))
+            let query = query?;
+            let query = state.resolved(&name, &query);
+            let count = state.table(&name).map(|table| table.count(&query)).transpose()?;
+            Ok(JsValue::from(count.unwrap_or_default()))
         })
     }
 

@@ -158,9 +158,10 @@ impl Instance {
     /// The first result comes in a task of its own.
     pub(super) async fn begin(self: Rc<Self>, subscriber: u32, table: Id, query: Query) -> Result<(), Error> {
         self.load(&table).await?;
-        let plan = match self.engine.state().table(&table) {
-            Some(table) => table.plan(&query)?,
-            None => return Err(Error::Closed),
+        let plan = {
+            let state = self.engine.state();
+            let held = state.table(&table).ok_or(Error::Closed)?;
+            held.plan(&state.resolved(&table, &query))?
         };
         if let Some(waiting) = self.told.subscribers.borrow_mut().get_mut(&subscriber) {
             waiting.query = Some(self.engine.live.borrow_mut().subscribe(table, plan));

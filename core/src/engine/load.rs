@@ -12,7 +12,7 @@ use crate::{
         chain::{Verdict, judge},
         codec::{CodecError, Outside, mark_of, outside_of, unpack_entry, unpack_segment},
         compaction::latest,
-        entry::{Change, Entry, Id, Mark, MutationState, Position, Record},
+        entry::{Change, Entry, Id, Mapping, Mark, MutationState, Position, Record},
         keyspace,
         manifest::Manifest,
         release::{Outdated, Standing},
@@ -115,6 +115,11 @@ impl<P: Ports> Observer<P::Body> for Notes<'_, P> {
     ) {
         self.engine.touched.borrow_mut().entry(table.clone()).or_default().insert(id.clone());
         self.live.record_changed(table, id, before, after);
+    }
+
+    fn id_exchanged(&mut self, mapping: &Mapping) {
+        let server_id = |id: &str| (*id == *mapping.temporary).then(|| mapping.server.clone());
+        self.live.ids_exchanged(&self.engine.schema, server_id);
     }
 }
 
@@ -271,8 +276,11 @@ impl<P: Ports> Engine<P> {
 
     /// After a reload nobody knows which records changed: all that are held may have.
     fn tell_reloaded(&self, before: &State<P::Body>) {
-        self.live.borrow_mut().all_reset();
         let state = self.state();
+        let mut live = self.live.borrow_mut();
+        live.ids_exchanged(&self.schema, |id| state.ids.server_id(id).cloned());
+        live.all_reset();
+        drop(live);
         if before.head.key > 0 {
             let mut touched = self.touched.borrow_mut();
             for name in state.loaded() {

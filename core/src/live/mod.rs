@@ -18,6 +18,7 @@ use std::collections::BTreeMap;
 
 use crate::body::Body;
 use crate::log::entry::{Id, Record};
+use crate::schema::Schema;
 use crate::table::{Plan, Position, Positions, Table};
 
 /// Names one live query. Never used again.
@@ -143,6 +144,20 @@ impl LiveQueries {
     ) {
         for group in self.tables.get_mut(table).into_iter().flatten() {
             group.record_changed(id, before, after);
+        }
+    }
+
+    /// Records got their server ids: who asks by a temporary one in a foreign key asks by the server id from now on.
+    pub fn ids_exchanged(&mut self, schema: &Schema, server_id: impl Fn(&str) -> Option<Id>) {
+        for (table, groups) in &mut self.tables {
+            let Some(definition) = schema.table(table) else { continue };
+            let is_reference = |field: &str| definition.references.contains_key(field);
+            for subscription in groups.iter_mut().flat_map(|group| group.subscriptions.values_mut()) {
+                if let Some(plan) = subscription.plan.after_exchange(is_reference, &server_id) {
+                    let delivered = subscription.delivered.take();
+                    *subscription = Subscription { delivered, ..Subscription::new(plan) };
+                }
+            }
         }
     }
 

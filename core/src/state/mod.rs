@@ -13,6 +13,7 @@ mod reasons;
 pub mod references;
 
 use std::{
+    borrow::Cow,
     collections::{BTreeMap, BTreeSet},
     ops::Bound,
     rc::Rc,
@@ -24,11 +25,11 @@ use rustc_hash::{FxHashMap, FxHashSet};
 use crate::{
     body::Body,
     log::{
-        entry::{Base, Change, Cursor, Id, Position, Record, Seen, TableStats},
+        entry::{Base, Change, Cursor, Id, Mapping, Position, Record, Seen, TableStats},
         release::Requirement,
     },
     schema::Schema,
-    table::Table,
+    table::{Query, Table},
 };
 
 /// The database's own facts, by key.
@@ -53,6 +54,9 @@ impl Meta {
 /// Learns of every record that a fold changes, before it is gone.
 pub trait Observer<B> {
     fn record_changed(&mut self, table: &Id, id: &Id, before: Option<&Record<B>>, after: Option<&Record<B>>);
+
+    /// A record got its server id. Those that refer to it change after this.
+    fn id_exchanged(&mut self, _: &Mapping) {}
 }
 
 /// For a fold that nobody watches.
@@ -185,6 +189,15 @@ impl<B: Body> State<B> {
         self.ids.server_id(id).unwrap_or(id).clone()
     }
 
+    /// A query of one of the tables: what it asks for by an old id in a foreign key it asks for by the id of now.
+    #[must_use]
+    pub fn resolved<'q>(&self, table: &str, query: &'q Query) -> Cow<'q, Query> {
+        let references = self.schema.table(table).map(|table| &table.references);
+        let is_reference = |field: &str| references.is_some_and(|known| known.contains_key(field));
+        let exchanged = query.exchanged(is_reference, |id| self.ids.server_id(id).cloned());
+        exchanged.map_or(Cow::Borrowed(query), Cow::Owned)
+    }
+
     /// Begins to hold a table with the rows of its segments: runs oldest first, each in the order of its keys. Rows of
     /// it that are applied from now on are kept.
     pub fn hold_table(&mut self, name: &str, runs: Vec<Vec<Change<B>>>) {
@@ -226,6 +239,7 @@ impl<B: Body> State<B> {
                 Change::Mapping(mapping) => {
                     let (table, temporary) = (mapping.table.clone(), mapping.temporary.clone());
                     self.activity.exchange(&mapping);
+                    observer.id_exchanged(&mapping);
                     self.ids.insert(mapping);
                     for key in std::mem::take(&mut self.unnamed) {
                         let base = self.bases.remove(&key);

@@ -2,7 +2,7 @@
 
 use super::key::{AFTER, encode};
 use super::{Order, Query, QueryError};
-use crate::body::Scalar;
+use crate::{body::Scalar, log::entry::Id};
 
 /// A query that a table with the same indexes can run without failing: everything from `lower` up to, not
 /// including, `upper`. Live queries hold one, and ask it whether a changed record concerns them.
@@ -15,6 +15,8 @@ pub struct Plan {
     pub(super) order: Order,
     pub(super) offset: usize,
     pub(super) limit: Option<usize>,
+    /// What was asked.
+    query: Query,
 }
 
 impl Plan {
@@ -60,7 +62,17 @@ impl Plan {
 
     fn over(fields: Vec<String>, lower: Vec<u8>, upper: Vec<u8>, query: &Query) -> Self {
         let Query { order, offset, limit, .. } = *query;
-        Self { fields, lower: lower.into(), upper: upper.into(), order, offset, limit }
+        Self { fields, lower: lower.into(), upper: upper.into(), order, offset, limit, query: query.clone() }
+    }
+
+    /// The plan of the same query after records got their server ids; `None` if it is the same plan.
+    pub(crate) fn after_exchange(
+        &self,
+        is_reference: impl Fn(&str) -> bool,
+        server_id: impl Fn(&str) -> Option<Id>,
+    ) -> Option<Self> {
+        let query = self.query.exchanged(is_reference, server_id)?;
+        Self::new(&query, std::slice::from_ref(&self.fields)).ok()
     }
 
     /// Every record whose `field` holds `text`, by id.

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use serde_json::Value;
 
-use crate::body::Scalar;
+use crate::{body::Scalar, log::entry::Id};
 
 /// Which records, in which order. The default is all of them, by id. Deleted records are never among them.
 ///
@@ -41,6 +41,32 @@ pub struct Range {
     pub lt: Option<Vec<Scalar>>,
     /// To the last that begins with this.
     pub lte: Option<Vec<Scalar>>,
+}
+
+impl Query {
+    /// The query with other ids in the parts of its key that are foreign keys, where `server_id` has one for them: whoever
+    /// still asks by a temporary id finds what it asks for (V3). `None`: there is none to exchange.
+    #[must_use]
+    pub fn exchanged(
+        &self,
+        is_reference: impl Fn(&str) -> bool,
+        server_id: impl Fn(&str) -> Option<Id>,
+    ) -> Option<Self> {
+        let fields = self.index.as_ref()?;
+        let mut exchanged = self.clone();
+        let mut is_other = false;
+        let Range { gt, gte, lt, lte } = &mut exchanged.range;
+        for key in [&mut exchanged.equals, gt, gte, lt, lte].into_iter().flatten() {
+            for (part, field) in key.iter_mut().zip(fields) {
+                let Scalar::String(text) = part else { continue };
+                if let Some(id) = server_id(text).filter(|_| is_reference(field)) {
+                    *text = id;
+                    is_other = true;
+                }
+            }
+        }
+        is_other.then_some(exchanged)
+    }
 }
 
 impl Range {
