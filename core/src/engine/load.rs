@@ -9,7 +9,7 @@ use crate::{
     error::Error,
     live::LiveQueries,
     log::{
-        chain::{Verdict, judge},
+        chain::{Chain, Verdict},
         codec::{CodecError, Outside, mark_of, outside_of, unpack_entry, unpack_segment},
         compaction::latest,
         entry::{Change, Entry, Id, Mapping, Mark, MutationState, Position, Record},
@@ -55,7 +55,7 @@ pub(super) fn valid_after<B: crate::body::Body>(
     stored: &[Stored<B>],
     reader: Standing,
 ) -> Result<Valid<B>, Error> {
-    let mut last = after.clone();
+    let mut chain = Chain::after(after.clone());
     let mut valid = Valid { entries: Vec::new(), gap: false, outdated: None };
     for stored in stored.iter().filter(|stored| stored.key > after.key) {
         let read = unpack_entry(&stored.packed);
@@ -67,7 +67,8 @@ pub(super) fn valid_after<B: crate::body::Body>(
             }
             Err(_) => outside_of(&stored.packed)?,
         };
-        match judge(&last, &prev) {
+        let here = Position { key: stored.key, mark };
+        match chain.judge(here.clone(), &prev) {
             Verdict::Valid => {}
             Verdict::Void => continue,
             Verdict::Gap => {
@@ -77,10 +78,7 @@ pub(super) fn valid_after<B: crate::body::Body>(
         }
         let may_read = requires.map_or(Ok(()), |required| reader.check_reading(required));
         match may_read.map_err(CodecError::Newer).and(read) {
-            Ok(entry) => {
-                last = Position { key: stored.key, mark };
-                valid.entries.push((last.clone(), entry));
-            }
+            Ok(entry) => valid.entries.push((here, entry)),
             Err(CodecError::Newer(outdated)) => {
                 valid.outdated = Some(outdated);
                 break;

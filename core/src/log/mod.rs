@@ -15,3 +15,5 @@ pub mod manifest;
 pub mod memory;
 pub mod release;
 mod rows;
+#[cfg(test)]
+mod shapes;
