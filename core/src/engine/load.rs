@@ -352,6 +352,11 @@ impl<P: Ports> Engine<P> {
             marks.push(position.mark.clone());
             state.advance(position, entry.requires);
         }
+        // A place that was compacted away lies before where the log goes on. One that lies after its end was lost with it.
+        if state.head.key < self.state().head.key {
+            let lost = "entries that were read before are gone from its end".to_owned();
+            return Err(self.stop(Error::Corrupt(lost)));
+        }
         let before = self.state.replace(state);
         self.vitals.borrow_mut().rebuild(&before, &self.state(), self.now());
         self.tell_reloaded(&before);

@@ -96,6 +96,7 @@ pub struct MemoryLog<B> {
     yields: Rc<dyn Yields>,
     faults: Rc<RefCell<Vec<Fault>>>,
     appends: Cell<usize>,
+    loads: Cell<usize>,
 }
 
 /// Where a request lets others run.
@@ -126,6 +127,7 @@ impl<B> Clone for MemoryLog<B> {
             yields: Rc::clone(&self.yields),
             faults: Rc::default(),
             appends: Cell::new(0),
+            loads: Cell::new(0),
         }
     }
 }
@@ -144,7 +146,13 @@ impl<B> MemoryLog<B> {
             stored: 0,
             freed: Vec::new(),
         };
-        Self { store: Rc::new(RefCell::new(store)), yields, faults: Rc::default(), appends: Cell::new(0) }
+        Self {
+            store: Rc::new(RefCell::new(store)),
+            yields,
+            faults: Rc::default(),
+            appends: Cell::new(0),
+            loads: Cell::new(0),
+        }
     }
 
     /// This context's next appends meet with these faults, the last one first.
@@ -192,6 +200,12 @@ impl<B> MemoryLog<B> {
         B: Body,
     {
         stored(&self.store.borrow(), key + 1)
+    }
+
+    /// How many loads, of whatever keyspaces.
+    #[must_use]
+    pub fn loads(&self) -> usize {
+        self.loads.get()
     }
 
     /// Everything stored but the map of ids, as text: to look for what should no longer be there.
@@ -251,6 +265,7 @@ impl<B: Body> Log<B> for MemoryLog<B> {
 
     async fn load(&self, keyspaces: &[String], from: u64) -> Result<Snapshot<B>, StoreError> {
         self.pause().await;
+        self.loads.set(self.loads.get() + 1);
         let snapshot = {
             let mut store = self.store.borrow_mut();
             store.tick();
