@@ -90,6 +90,7 @@ fn check_entry(head: &str) -> Entry<Value> {
             table: table(),
             id: "9".into(),
             row: Some(Base {
+                left: false,
                 base: Some(ServerCopy { data: title("base"), version: 4, updated_at: 5, deleted: false }),
                 theirs: Some(ServerCopy { data: json!({}), version: 6, updated_at: 7, deleted: true }),
             }),
@@ -104,7 +105,7 @@ fn check_entry(head: &str) -> Entry<Value> {
         }),
         Change::Cursor {
             set: "steps,tasks".into(),
-            row: Some(Cursor { cursor: "c1".into(), at: 1_760_000_000_012 }),
+            row: Some(Cursor { cursor: "c1".into(), at: 1_760_000_000_012, epoch: None, full: None }),
         },
         Change::Cursor { set: "steps".into(), row: None },
         Change::Meta { key: "epoch".into(), value: Some("e1".into()) },
