@@ -18,7 +18,7 @@ use crate::{
 };
 
 /// A run that is shorter than this may well miss a kind of fault.
-pub const SCHEDULES_TO_SEE_EVERY_FAULT: u64 = 10_000;
+pub const SCHEDULES_TO_SEE_EVERY_FAULT: u64 = 1_000;
 /// How long a schedule that failed is shrunk.
 const SHRINK_FOR: Duration = Duration::from_mins(1);
 const MS_PER_YEAR: u64 = 365 * 24 * 3_600_000;

@@ -220,6 +220,16 @@ impl Judging<'_> {
                         .is_some_and(|other| other.operation == Operation::Delete && is_of_record(other))
                 })
         });
+        // What the server may have forgotten goes again under a new id, once it is known that it was not applied.
+        let is_expired = mutation.error.as_ref().is_some_and(|error| error.code == "expired");
+        let was_renewed = is_expired
+            && transitions.iter().any(|other| {
+                other.before.is_none()
+                    && other
+                        .after
+                        .as_ref()
+                        .is_some_and(|other| is_of_record(other) && other.operation == mutation.operation)
+            });
         // Who deletes a record that the server refused to create leaves nothing behind; but refused it must be.
         let was_refused = shadow.state.record(table, record_id).is_none()
             && self.books.row(&mutation.principal, table, record_id).and_then(Row::now).is_none()
@@ -240,6 +250,7 @@ impl Judging<'_> {
                 (was_retried, "retried"),
                 (was_in_vain, "deleted in vain"),
                 (was_settled, "settled by its create"),
+                (was_renewed, "renewed"),
                 (was_refused, "deleted, and its create was refused"),
             ];
             let why = why.iter().find(|(is, _)| *is).map_or("for no reason", |(_, why)| why);
@@ -251,6 +262,7 @@ impl Judging<'_> {
             || was_given_up
             || was_retried
             || was_settled
+            || was_renewed
             || was_refused)
         {
             let what = format!(

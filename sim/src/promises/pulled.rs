@@ -25,15 +25,13 @@ impl Judging<'_> {
     pub(super) fn judge_cursors(&mut self, cursors: &[(Id, Option<Cursor>)]) {
         for (set, cursor) in cursors {
             let key = (self.shadow.number, set.to_string());
-            let Some(cursor) = cursor else {
+            let Some(place) = cursor.as_ref().and_then(Cursor::place) else {
                 self.books.told.remove(&key);
                 continue;
             };
-            let (Some((epoch, place)), Some(tables)) =
-                (read(&cursor.cursor), self.books.served.get(&cursor.cursor).cloned())
+            let (Some((epoch, place)), Some(tables)) = (read(place), self.books.served.get(place).cloned())
             else {
-                let what =
-                    format!("database {} holds a cursor that no server gave: {}", key.0, cursor.cursor);
+                let what = format!("database {} holds a cursor that no server gave: {place}", key.0);
                 self.journal.broken(number::NOTHING_SKIPPED, what, &[]);
                 continue;
             };

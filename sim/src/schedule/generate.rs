@@ -39,6 +39,9 @@ const WORK: &[(Act, u64)] = &[
 /// What happens to them: each only in some schedules.
 const TROUBLE: &[(Act, u64)] = &[
     (Act::Poison, 2),
+    (Act::OpenOld, 3),
+    (Act::Restore, 1),
+    (Act::Purge, 2),
     (Act::RequestPoison, 1),
     (Act::Crash, 9),
     (Act::DeviceCrash, 2),
