@@ -1,4 +1,4 @@
-//! Landfall's one tool: `cargo xtask demo`, `test`, `build`, `package` and `bench`.
+//! Landfall's one tool: `cargo xtask demo`, `test`, `build`, `package`, `bench` and `simulate`.
 //!
 //! A command asks the [`workshop`] for what it needs (a compiler target, a tool, a built artifact, a browser); the
 //! workshop provides each thing once, skips what is there already and says what to do when it cannot. What
@@ -15,6 +15,7 @@ mod package;
 mod process;
 mod progress;
 mod provide;
+mod simulate;
 mod stamp;
 mod suites;
 mod workshop;
@@ -55,6 +56,13 @@ enum Command {
     Package,
     /// Measure the engine in Chromium beside IndexedDB by hand
     Bench(bench::Options),
+    /// Run the engine among hostile networks, crashes and clocks, from seeds
+    ///
+    /// On every core at once. Prints schedules per second, virtual years and how often each
+    /// kind of fault happened; where a promise is broken, the seed, a shrunk schedule and the
+    /// story of the record, and exits with 1.
+    #[command(verbatim_doc_comment)]
+    Simulate(simulate::Options),
 }
 
 fn main() -> ExitCode {
@@ -82,5 +90,6 @@ fn run(command: Command) -> Result<ExitCode> {
         }
         Command::Package => package::run(),
         Command::Bench(options) => bench::run(&options),
+        Command::Simulate(options) => simulate::run(&options),
     }
 }

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use anyhow::{Result, anyhow};
 
 use crate::provide::{artifacts, browsers, node, rust, tools};
+use crate::simulate;
 
 /// Something that must be there before a step can run.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -29,6 +30,8 @@ pub(crate) enum Need {
     Www,
     /// The sync server.
     Server,
+    /// The simulator, without planted bugs.
+    Simulator,
     /// Chromium and its driver.
     Chromium,
     /// Firefox and its driver.
@@ -49,6 +52,7 @@ impl Need {
             | Need::Geckodriver
             | Need::Node
             | Need::Server
+            | Need::Simulator
             | Need::Chromium
             | Need::WebKit => &[],
             Need::NpmPackages => &[Need::Node],
@@ -98,6 +102,7 @@ impl Workshop {
             Need::Pkg => artifacts::pkg(),
             Need::Www => artifacts::www(),
             Need::Server => artifacts::server(),
+            Need::Simulator => simulate::build(false),
             Need::Chromium => browsers::require(browsers::Browser::Chromium),
             Need::Firefox => browsers::require(browsers::Browser::Firefox),
             Need::WebKit => browsers::require(browsers::Browser::WebKit),

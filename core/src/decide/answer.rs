@@ -258,13 +258,12 @@ fn apply<B: Body>(
     draft.remove_mutation(&mutation.id);
 
     let base = draft.base(table, &id).cloned();
-    let copy_at = |version: Option<u64>| {
-        let mut copies = base.iter().flat_map(|base| base.base.iter().chain(&base.theirs));
-        copies.find(|copy| Some(copy.version) == version)
-    };
-    // The server applied it to the version that it names. That may be theirs, where one before it was given up.
-    let before = copy_at(mutation.base_version).or_else(|| base.as_ref().and_then(|base| base.base.as_ref()));
-    let made = match (applied.record, copy_at(Some(applied.version))) {
+    let theirs = base.as_ref().and_then(|base| base.theirs.as_ref());
+    // The server applied it to the version that it names. That may be theirs, where one before it was given up; and theirs is looked at
+    // first, since a base may be of a server that was restored since.
+    let ground = theirs.filter(|copy| Some(copy.version) == mutation.base_version);
+    let before = ground.or_else(|| base.as_ref().and_then(|base| base.base.as_ref()));
+    let made = match (applied.record, theirs.filter(|copy| copy.version == applied.version)) {
         (Some(row), _) => copy_of(&row),
         // A pull was quicker than the answer, and brought what it made.
         (None, Some(copy)) => copy.clone(),

@@ -19,9 +19,9 @@ const REQUESTS_UNTIL_FREED: u32 = 6;
 
 #[derive(Debug)]
 struct Store<B> {
-    log: BTreeMap<u64, Packed<B>>,
+    log: BTreeMap<u64, Kept<B>>,
     last_key: u64,
-    segments: BTreeMap<SegmentKey, Packed<B>>,
+    segments: BTreeMap<SegmentKey, Kept<B>>,
     manifest: Option<String>,
     generation: u64,
     quota: Option<u64>,
@@ -29,6 +29,13 @@ struct Store<B> {
     stored: u64,
     /// Bytes of what was deleted, and for how many requests they still count.
     freed: Vec<(u32, u64)>,
+}
+
+/// What is stored, and how many bytes it takes.
+#[derive(Debug)]
+struct Kept<B> {
+    packed: Packed<B>,
+    bytes: u64,
 }
 
 fn bytes_of<B: Body>(packed: &Packed<B>) -> u64 {
@@ -63,16 +70,16 @@ impl<B: Body> Store<B> {
     fn segments_of(&self, keyspace: &str) -> impl Iterator<Item = (SegmentKey, Packed<B>)> {
         let first = SegmentKey { keyspace: keyspace.to_owned(), number: 0 };
         let after = self.segments.range(first..).take_while(move |(key, _)| key.keyspace == keyspace);
-        after.map(|(key, packed)| (key.clone(), packed.clone()))
+        after.map(|(key, stored)| (key.clone(), stored.packed.clone()))
     }
 
     fn put_entry(&mut self, key: u64, entry: Packed<B>, bytes: u64) {
         self.stored += bytes;
-        self.log.insert(key, entry);
+        self.log.insert(key, Kept { packed: entry, bytes });
     }
 
     fn remove_entry(&mut self, key: u64) {
-        let bytes = self.log.remove(&key).as_ref().map_or(0, bytes_of);
+        let bytes = self.log.remove(&key).map_or(0, |stored| stored.bytes);
         self.free(bytes);
     }
 }
@@ -217,9 +224,9 @@ impl<B> MemoryLog<B> {
         let store = self.store.borrow();
         let segments = store.segments.iter().filter(|(key, _)| key.keyspace != "ids");
         let mut text = String::new();
-        for packed in store.log.values().chain(segments.map(|(_, packed)| packed)) {
-            text.push_str(&packed.head);
-            text.extend(packed.bodies.iter().map(Body::to_json));
+        for stored in store.log.values().chain(segments.map(|(_, segment)| segment)) {
+            text.push_str(&stored.packed.head);
+            text.extend(stored.packed.bodies.iter().map(Body::to_json));
             text.push('\n');
         }
         text
@@ -333,8 +340,12 @@ impl<B: Body> Log<B> for MemoryLog<B> {
             return Ok(false);
         }
         let manifest_before = store.manifest.as_ref().map_or(0, String::len) as u64;
-        let put: u64 = swap.put.iter().map(|(_, segment)| bytes_of(segment)).sum();
-        let added = put + swap.manifest.len() as u64;
+        let put: Vec<(SegmentKey, Kept<B>)> = swap
+            .put
+            .into_iter()
+            .map(|(key, packed)| (key, Kept { bytes: bytes_of(&packed), packed }))
+            .collect();
+        let added = put.iter().map(|(_, segment)| segment.bytes).sum::<u64>() + swap.manifest.len() as u64;
         // What it deletes makes no room for what it puts.
         if !store.has_room_for(added) {
             return Err(StoreError::Quota);
@@ -344,10 +355,10 @@ impl<B: Body> Log<B> for MemoryLog<B> {
         store.manifest = Some(swap.manifest);
         let mut freed = manifest_before;
         for key in &swap.delete {
-            freed += store.segments.remove(key).as_ref().map_or(0, bytes_of);
+            freed += store.segments.remove(key).map_or(0, |segment| segment.bytes);
         }
-        for (key, segment) in swap.put {
-            freed += store.segments.insert(key, segment).as_ref().map_or(0, bytes_of);
+        for (key, segment) in put {
+            freed += store.segments.insert(key, segment).map_or(0, |segment| segment.bytes);
         }
         store.free(freed);
         let through = swap.delete_log_through.unwrap_or_default();
@@ -367,5 +378,6 @@ impl<B: Body> Log<B> for MemoryLog<B> {
 }
 
 fn stored<B: Body>(store: &Store<B>, from: u64) -> Vec<Stored<B>> {
-    store.log.range(from..).map(|(key, packed)| Stored { key: *key, packed: packed.clone() }).collect()
+    let entries = store.log.range(from..);
+    entries.map(|(key, stored)| Stored { key: *key, packed: stored.packed.clone() }).collect()
 }

@@ -16,16 +16,15 @@ use crate::{
     world::{
         World,
         context::Context,
+        device::Device,
         schema::{Release, TABLES},
     },
 };
 
-/// Holds every context that lives against the shadow of its database.
-pub fn compare_contexts(world: &World) {
-    for device in &world.devices {
-        for context in device.contexts.borrow().iter().flatten() {
-            compare(world, context);
-        }
+/// Holds every context of a device that lives against the shadow of its database.
+pub fn compare_contexts(world: &World, device: &Device) {
+    for context in device.contexts.borrow().iter().flatten() {
+        compare(world, context);
     }
 }
 

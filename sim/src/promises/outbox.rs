@@ -161,30 +161,33 @@ impl Judging<'_> {
         }
     }
 
-    /// Whether a person gave it up: itself, or something that it builds on, which then goes in the same entry.
+    /// Whether a person gave it up: itself, or something that it builds on, by however many steps. What lies between need not go
+    /// with it: the deletion of a record whose create is in doubt stays.
     fn is_given_up(&mut self, id: &Id, mutation: &Mutation<Shared>, transitions: &[Transition]) -> bool {
-        if self.shadow.given_up.contains(id) {
-            return true;
-        }
         let state = &self.shadow.state;
-        let is_ground = |other: &Transition| {
-            let Some(ground) = &other.before else { return false };
-            let goes = other.after.as_ref().is_none_or(|after| after.withdrawing);
-            let same_record = ground.table == mutation.table
-                && state.resolve(&ground.record_id) == state.resolve(&mutation.record_id);
-            let later = same_record && ground.sequence < mutation.sequence;
-            goes && other.id != *id && (later || mutation.dependencies.contains(&other.id))
-        };
-        let grounds: Vec<(Id, Rc<Mutation<Shared>>)> = transitions
-            .iter()
-            .filter(|other| is_ground(other))
-            .filter_map(|other| Some((other.id.clone(), other.before.clone()?)))
-            .collect();
-        let given_up = grounds.iter().any(|(id, ground)| self.is_given_up(id, ground, transitions));
-        if given_up {
+        let before = transitions.iter().filter_map(|other| other.before.as_deref());
+        let known: Vec<&Mutation<Shared>> = before.chain(state.outbox.iter().map(|other| &**other)).collect();
+        let mut reach: Vec<(&Id, &Mutation<Shared>)> = vec![(id, mutation)];
+        let mut at = 0;
+        let mut is_given_up = false;
+        while let Some(&(id, mutation)) = reach.get(at) {
+            at += 1;
+            is_given_up |= self.shadow.given_up.contains(id);
+            let record = state.resolve(&mutation.record_id);
+            for other in &known {
+                let is_ground = mutation.dependencies.contains(&other.id)
+                    || (other.table == mutation.table
+                        && other.sequence < mutation.sequence
+                        && state.resolve(&other.record_id) == record);
+                if is_ground && !reach.iter().any(|(known, _)| **known == other.id) {
+                    reach.push((&other.id, other));
+                }
+            }
+        }
+        if is_given_up {
             self.shadow.given_up.insert(id.clone());
         }
-        given_up
+        is_given_up
     }
 
     fn judge_departure(&mut self, id: &Id, mutation: &Mutation<Shared>, transitions: &[Transition]) {

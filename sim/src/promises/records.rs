@@ -43,15 +43,15 @@ impl Judging<'_> {
     fn judge_record(&self, table: &Id, id: &Id) {
         let state = &self.shadow.state;
         let (record, base) = (state.record(table, id), state.base(table, id));
-        let name = format!("{table}/{id}");
         let mut mutations = state.outbox.of_record(table, id).peekable();
         if mutations.peek().is_none() {
             if base.is_some() {
+                let name = format!("{table}/{id}");
                 let what = format!("{name} has nothing unsent, and yet a base");
                 return self.journal.broken(number::HONEST_ROLLBACK, what, &[&name, id]);
             }
             if let Some(record) = record {
-                self.judge_synced(&name, table, id, record);
+                self.judge_synced(table, id, record);
             }
             return;
         }
@@ -74,6 +74,7 @@ impl Judging<'_> {
             }
         }
         is_deleted |= data.is_none();
+        let name = format!("{table}/{id}");
         let Some(record) = record else {
             let what = format!("{name} is gone, and has unsent changes");
             return self.journal.broken(number::HONEST_ROLLBACK, what, &[&name, id]);
@@ -89,14 +90,17 @@ impl Judging<'_> {
         }
     }
 
-    fn judge_synced(&self, name: &str, table: &Id, id: &Id, record: &Record<Shared>) {
+    fn judge_synced(&self, table: &Id, id: &Id, record: &Record<Shared>) {
+        let name = || format!("{table}/{id}");
         let Some(version) = record.version else {
+            let name = name();
             let what = format!("{name} was written here, and no mutation is left that would send it");
-            return self.journal.broken(number::CONSERVED, what, &[name, id]);
+            return self.journal.broken(number::CONSERVED, what, &[&name, id]);
         };
         if record.status != SyncStatus::Synced {
+            let name = name();
             let what = format!("{name} has nothing unsent, and is shown as {:?}", record.status);
-            return self.journal.broken(number::TRUTHFUL_STATUS, what, &[name, id]);
+            return self.journal.broken(number::TRUTHFUL_STATUS, what, &[&name, id]);
         }
         let row = self.books.row(&self.shadow.principal, table, id);
         let versions = row.map(|row| row.versions.as_slice()).unwrap_or_default();
@@ -107,9 +111,10 @@ impl Judging<'_> {
         });
         if !is_so {
             let had: Vec<_> = versions.iter().filter(|known| known.record.version == version).collect();
+            let name = name();
             let what =
                 format!("{name} is {} at version {version}, where the server had {had:?}", record.data.0);
-            self.journal.broken(number::CONVERGENT, what, &[name, id]);
+            self.journal.broken(number::CONVERGENT, what, &[&name, id]);
         }
     }
 

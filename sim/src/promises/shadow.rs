@@ -8,6 +8,7 @@ use landfall_core::{
         entry::{Change, Entry, Id, Position},
     },
     ports::Stored,
+    schema::Schema,
     state::State,
 };
 use rustc_hash::{FxHashMap, FxHashSet};
@@ -16,7 +17,6 @@ use super::{books::Books, outbox, pulled, records};
 use crate::{
     body::Shared,
     journal::{FOLD, Journal},
-    world::schema::{Release, schema_of},
 };
 
 /// What the checks of one entry look at.
@@ -49,8 +49,13 @@ pub struct Shadow {
 
 impl Shadow {
     #[must_use]
-    pub fn new(number: usize, principal: &str, journal: Journal, books: Rc<RefCell<Books>>) -> Self {
-        let schema = Rc::new(schema_of(Release::New, false));
+    pub fn new(
+        number: usize,
+        principal: &str,
+        schema: Rc<Schema>,
+        journal: Journal,
+        books: Rc<RefCell<Books>>,
+    ) -> Self {
         let mut state = State::new(Rc::clone(&schema));
         for table in schema.tables.keys() {
             state.hold_table(table, Vec::new());

@@ -20,6 +20,8 @@ use crate::{
 
 /// A fuse burns for at most so many polls.
 const FUSE_MAX: u64 = 60;
+/// A device that is nearly full has at most so many bytes left.
+const ROOM_MAX: u64 = 8_000;
 /// How far a clock may be off.
 const SKEW_MS_MAX: i64 = 400 * 24 * 3_600_000;
 /// The largest number of commits that a backup lacks.
@@ -72,8 +74,8 @@ impl World {
                 weather.count(Fault::ClockJump);
                 device.set_skew_ms(dice.one_in(2).then_some(slot), skew_ms(&dice));
             }
-            Act::Full => device.set_full(true),
-            Act::Room => device.set_full(false),
+            Act::Full => device.set_room(Some(if dice.one_in(2) { 0 } else { 1 + dice.roll(ROOM_MAX) })),
+            Act::Room => device.set_room(None),
             Act::SwitchUser => {
                 weather.count(Fault::UserSwitch);
                 device.condition.user.set((device.condition.user.get() + 1) % USERS);

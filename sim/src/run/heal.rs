@@ -10,7 +10,7 @@ use crate::{
     schedule::Schedule,
     world::{
         OBSERVER, World,
-        device::{CONTEXTS, Device, USERS},
+        device::{Device, USERS},
         schema::Release,
     },
 };
@@ -18,7 +18,9 @@ use crate::{
 /// Long enough for every copy of a request to have arrived, and every pause to have ended.
 const CALM_MS: u64 = 20 * 60_000;
 /// Between two rounds of passes.
-const ROUND_MS: u64 = 60_000;
+const ROUND_MS: u64 = 10_000;
+/// PROTOCOL, "Limits": nothing waits longer for its next attempt.
+const BACKOFF_MS_MAX: u64 = 5 * 60_000;
 /// No pass takes longer than this, with all that it waits for.
 const PASS_MS_MAX: u64 = 20 * 60_000;
 const ROUNDS_TO_DELIVER: usize = 60;
@@ -37,9 +39,9 @@ impl World {
         for device in &self.devices {
             device.condition.is_offline.set(false);
             device.condition.is_refused.set(false);
-            device.set_full(false);
+            device.set_room(None);
             // One context of each device goes on as it is, beside those that heal.
-            (0..CONTEXTS - 1).for_each(|slot| device.end(slot));
+            (0..USERS).for_each(|slot| device.end(slot));
         }
         commons.executor.run_for_ms(CALM_MS);
         self.settle()?;
@@ -53,7 +55,9 @@ impl World {
         for round in 0..ROUNDS_TO_AGREE {
             let has_moved = self.everybody(&dice, Some(round >= ROUNDS_OF_HOPE))?;
             if !has_moved && agreement::disagreement(self).is_none() {
-                agreement::compare_contexts(self);
+                for device in &self.devices {
+                    agreement::compare_contexts(self, device);
+                }
                 return commons.journal.check();
             }
         }
@@ -85,9 +89,11 @@ impl World {
                 }
             }
         }
-        self.commons.executor.run_for_ms(ROUND_MS);
         self.settle()?;
-        Ok(heads(self) != before || self.has_waiting())
+        let has_moved = heads(self) != before;
+        // Where everything waits for its time, that time comes.
+        self.commons.executor.run_for_ms(if has_moved { ROUND_MS } else { BACKOFF_MS_MAX });
+        Ok(has_moved || self.has_waiting())
     }
 
     /// Whether anything has an attempt before it.
@@ -109,13 +115,12 @@ impl World {
         device.condition.user.set(user);
         let (world, owned, dice) = (Rc::clone(self), Rc::clone(device), Arc::clone(dice));
         let done = self.commons.executor.finish(OBSERVER, PASS_MS_MAX, async move {
-            let known =
-                owned.context(0).filter(|context| Rc::ptr_eq(&context.database, &owned.databases[user]));
-            let context = match known {
+            // A context for each of them, which stays until the end.
+            let context = match owned.context(user) {
                 Some(context) => context,
-                None => owned.open(0, user, Release::New).await?,
+                None => owned.open(user, user, Release::New).await?,
             };
-            owned.contexts.borrow_mut()[0] = Some(context.clone());
+            owned.contexts.borrow_mut()[user] = Some(context.clone());
             let engine = Rc::clone(&context.engine);
             if let Some(is_final) = decide {
                 let worker = Worker { world, context, dice, text: "".into() };

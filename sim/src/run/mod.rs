@@ -19,7 +19,7 @@ use crate::{
     world::World,
 };
 
-/// How often contexts are held against the shadow of their database.
+/// How often the contexts of one device are held against the shadow of their database.
 const STEPS_BETWEEN_COMPARISONS: usize = 16;
 
 /// What a schedule came to.
@@ -67,11 +67,14 @@ fn walk(world: &Rc<World>, schedule: &Schedule) -> Result<(), Violation> {
         world.bury_the_dead();
         world.observe();
         if number % STEPS_BETWEEN_COMPARISONS == STEPS_BETWEEN_COMPARISONS - 1 {
-            agreement::compare_contexts(world);
+            let turn = number / STEPS_BETWEEN_COMPARISONS % world.devices.len();
+            agreement::compare_contexts(world, &world.devices[turn]);
         }
         commons.journal.check()?;
     }
-    agreement::compare_contexts(world);
+    for device in &world.devices {
+        agreement::compare_contexts(world, device);
+    }
     commons.journal.check()?;
     world.heal(schedule)
 }

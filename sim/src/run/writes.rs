@@ -87,13 +87,17 @@ impl Worker {
             .filter(|(_, record)| !record.deleted)
             .map(|(id, _)| id.clone())
             .collect();
-        // Now and then by the name that it had before.
         let id = self.dice.pick(&live)?;
-        let mapping = state.ids.sorted().into_iter().find(|mapping| mapping.server == *id);
-        Some(match mapping {
-            Some(mapping) if self.dice.one_in(4) => mapping.temporary.clone(),
-            _ => id.clone(),
-        })
+        // Now and then by the name that it had before.
+        let before = self.dice.one_in(8).then(|| {
+            state
+                .ids
+                .sorted()
+                .into_iter()
+                .find(|known| known.server == *id)
+                .map(|known| known.temporary.clone())
+        });
+        Some(before.flatten().unwrap_or_else(|| id.clone()))
     }
 
     async fn create_in_folder(&self, table: &str) -> Result<(), Error> {

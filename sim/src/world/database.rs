@@ -8,7 +8,7 @@ use std::{
 
 use landfall_core::{log::memory::MemoryLog, ports::Lease};
 
-use super::Commons;
+use super::{Commons, schema::Release};
 use crate::{body::Shared, dice::Pauses, promises::shadow::Shadow};
 
 pub struct Database {
@@ -24,7 +24,13 @@ impl Database {
     #[must_use]
     pub fn new(number: usize, principal: &str, commons: &Rc<Commons>) -> Rc<Self> {
         let pauses = Rc::new(Pauses(Arc::clone(&commons.dice.storage)));
-        let shadow = Shadow::new(number, principal, commons.journal.clone(), Rc::clone(&commons.books));
+        let shadow = Shadow::new(
+            number,
+            principal,
+            commons.schema(Release::New),
+            commons.journal.clone(),
+            Rc::clone(&commons.books),
+        );
         Rc::new(Self {
             number,
             principal: principal.into(),

@@ -16,7 +16,7 @@ use super::{
     context::{Context, SkewedClock, Surroundings},
     database::Database,
     network::Connection,
-    schema::{Release, schema_of},
+    schema::Release,
     storage::Storage,
 };
 use crate::executor::Owner;
@@ -106,9 +106,7 @@ impl Device {
             commons: Rc::clone(&self.commons),
         };
         let identity = Identity { tenant: TENANT.into(), principal: Id::from(&*database.principal) };
-        let engine =
-            Engine::open(surroundings, Rc::new(schema_of(release, self.commons.has_barrier)), identity)
-                .await?;
+        let engine = Engine::open(surroundings, self.commons.schema(release), identity).await?;
         Ok(Context { engine: Rc::new(engine), database, release, skew_ms })
     }
 
@@ -127,8 +125,13 @@ impl Device {
         }
     }
 
-    pub fn set_full(&self, is_full: bool) {
-        self.is_full.set(is_full);
+    /// No room is left at all, or so many bytes in each database; `None`: there is room again.
+    pub fn set_room(&self, room: Option<u64>) {
+        self.is_full.set(room == Some(0));
+        for database in &self.databases {
+            let log = &database.log;
+            log.set_quota(room.filter(|room| *room > 0).map(|room| log.usage() + room));
+        }
     }
 
     pub fn observe(&self) {

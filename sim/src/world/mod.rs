@@ -21,6 +21,8 @@ use crate::{
 };
 
 use device::Device;
+use landfall_core::schema::Schema;
+use schema::{Release, schema_of};
 use server::Server;
 use store::SimStore;
 
@@ -61,8 +63,18 @@ pub struct Commons {
     pub dice: AllDice,
     pub server: Server,
     pub books: Rc<RefCell<Books>>,
-    /// The newest release of the app lets no older one write beside it.
-    pub has_barrier: bool,
+    /// What the app stores, by its release.
+    schemas: [Rc<Schema>; 2],
+}
+
+impl Commons {
+    #[must_use]
+    pub fn schema(&self, release: Release) -> Rc<Schema> {
+        match release {
+            Release::Old => Rc::clone(&self.schemas[0]),
+            Release::New => Rc::clone(&self.schemas[1]),
+        }
+    }
 }
 
 /// See the [module](self).
@@ -83,15 +95,9 @@ impl World {
         let store = SimStore::new(Arc::clone(&dice.server), Arc::clone(&weather), executor.time.clone());
         let books = Rc::new(RefCell::new(Books::new(journal.clone(), store.clone())));
         let server = Server::new(store, schedule.batch_max);
-        let commons = Rc::new(Commons {
-            journal,
-            weather,
-            executor,
-            dice,
-            server,
-            books,
-            has_barrier: schedule.has_barrier,
-        });
+        let schemas =
+            [Release::Old, Release::New].map(|release| Rc::new(schema_of(release, schedule.has_barrier)));
+        let commons = Rc::new(Commons { journal, weather, executor, dice, server, books, schemas });
         let devices = (0..schedule.devices).map(|number| Device::new(number, &commons)).collect();
         Self { commons, devices }
     }

@@ -4,7 +4,7 @@ use std::{cell::Cell, rc::Rc};
 
 use landfall_core::{
     log::memory::Fault as LogFault,
-    ports::{Appended, Durability, Log, Packed, Snapshot, StoreError, Stored, Swap},
+    ports::{Appended, Durability, Log, Packed, Room, Snapshot, StoreError, Stored, Swap},
 };
 
 use super::{Commons, database::Database};
@@ -69,6 +69,11 @@ impl Log<Shared> for Storage {
             self.log.fail_next(LogFault::WrittenUnheard);
         }
         self.log.append(from, entry, durability).await
+    }
+
+    async fn room(&self) -> Result<Option<Room>, StoreError> {
+        self.may_read()?;
+        self.log.room().await
     }
 
     async fn swap(&self, swap: Swap<Shared>) -> Result<bool, StoreError> {

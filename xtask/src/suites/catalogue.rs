@@ -6,6 +6,7 @@ use super::counts::Runner;
 use crate::layout;
 use crate::process::Step;
 use crate::provide::{browsers, node, rust};
+use crate::simulate;
 use crate::workshop::Need;
 
 pub(super) struct Suite {
@@ -66,6 +67,14 @@ pub(super) const SUITES: &[Suite] = &[
             let arguments = ["test", "--workspace", "--exclude", "landfall", "--no-fail-fast"];
             Step::new("native", "cargo").args(arguments)
         },
+        runner: Runner::Cargo,
+    },
+    Suite {
+        name: "simulation",
+        about: "kept schedules, then five minutes of new ones on all cores",
+        needs: &[Need::Simulator],
+        time_limit: COMPILING,
+        step: simulate::suite,
         runner: Runner::Cargo,
     },
     Suite {

@@ -225,7 +225,8 @@ impl SimStore {
                 };
             }
         }
-        committed.last_seq = committed.tables.by_seq.last_key_value().map_or(0, |(seq, _)| *seq);
+        let last = committed.tables.by_seq.last_key_value().map_or(0, |(seq, _)| *seq);
+        committed.last_seq = last.max(committed.purged_seq);
         committed.last_id += IDS_LEFT_OUT;
         committed.epoch += 1;
         let epoch = committed.position().epoch;
