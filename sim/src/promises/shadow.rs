@@ -52,11 +52,11 @@ impl Shadow {
     pub fn new(
         number: usize,
         principal: &str,
-        schema: Rc<Schema>,
+        schema: &Rc<Schema>,
         journal: Journal,
         books: Rc<RefCell<Books>>,
     ) -> Self {
-        let mut state = State::new(Rc::clone(&schema));
+        let mut state = State::new(Rc::clone(schema));
         for table in schema.tables.keys() {
             state.hold_table(table, Vec::new());
         }

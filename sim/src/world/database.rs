@@ -27,7 +27,7 @@ impl Database {
         let shadow = Shadow::new(
             number,
             principal,
-            commons.schema(Release::New),
+            &commons.schema(Release::New),
             commons.journal.clone(),
             Rc::clone(&commons.books),
         );
