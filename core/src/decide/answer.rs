@@ -199,6 +199,14 @@ pub(super) fn fail<B: Body>(
     let Some(mutation) = draft.mutation(id).filter(|mutation| !mutation.state.is_parked()).cloned() else {
         return;
     };
+    // A refusal of the request says nothing of a copy that was under way before. Where a pull has brought the record since,
+    // it was created by that copy.
+    let is_final = refusal.class != Class::Transient && !mutation.withdrawing;
+    if let (Operation::Create, true) = (mutation.operation, is_final)
+        && let Some(copy) = forgotten::shown(draft, &mutation)
+    {
+        return forgotten::was_applied(draft, &mutation, copy);
+    }
     match refusal.class {
         // Whether the server had applied it before, it has not said: that is asked again until it does.
         _ if mutation.withdrawing => wait(draft, writing, &mutation, refusal.clone(), wait_ms, false),

@@ -277,10 +277,14 @@ impl<'s, B: Body> Draft<'s, B> {
         let epoch = known.as_ref().and_then(|known| known.epoch.clone());
         let cursor = Cursor {
             cursor: String::new(),
-            at: known.map_or(0, |known| known.at),
+            at: known.as_ref().map_or(0, |known| known.at),
             epoch: epoch.or_else(|| self.meta(Meta::EPOCH).map(Id::from)),
-            // One that was begun because of a restoration is not over: some rows here are still of before.
-            full: Some(FullPull { forced: full.is_some_and(|full| full.forced), pages: 0 }),
+            // One that was begun because of a restoration is not over: some rows here are still of before. And nobody knows
+            // of which epoch rows are that another release has pulled in sets of its own.
+            full: Some(FullPull {
+                forced: known.is_none() || full.is_some_and(|full| full.forced),
+                pages: 0,
+            }),
         };
         self.put_cursor(set, Some(cursor));
     }

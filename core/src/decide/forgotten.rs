@@ -19,14 +19,15 @@ pub(crate) fn is_expired<B>(mutation: &Mutation<B>) -> bool {
     mutation.state.is_parked() && mutation.error.as_ref().is_some_and(|error| error.code == EXPIRED)
 }
 
-/// Whether a mutation is a create that is settled by the record's being there, in whatever form.
+/// Whether a mutation is a create that is settled by the record's being there, in whatever form. However it came to be parked: a
+/// refusal of the whole request says nothing of a copy that was under way before.
 pub(super) fn proves_birth<B>(first: &Mutation<B>) -> bool {
-    is_expired(first) && first.operation == Operation::Create
+    first.state.is_parked() && first.operation == Operation::Create
 }
 
 /// Whether what the server has shows that a record's first outstanding mutation was applied.
 pub(super) fn proves<B>(copy: &ServerCopy<B>, first: &Mutation<B>) -> bool {
-    is_expired(first) && shows(copy, first.operation)
+    (is_expired(first) || proves_birth(first)) && shows(copy, first.operation)
 }
 
 fn shows<B>(copy: &ServerCopy<B>, operation: Operation) -> bool {

@@ -537,3 +537,28 @@ fn a_pull_that_brings_nothing_writes_nothing() {
         assert_eq!(fixture.engine.ports().log.appends(), before + 1, "the time, once in a while");
     });
 }
+
+#[test]
+fn a_create_that_a_pull_has_brought_is_settled_whatever_its_request_is_refused_with() {
+    run(async {
+        let fixture = Fixture::new().await;
+        let engine = &fixture.engine;
+        let id = create(engine, "projects", json!({ "name": "p" })).await.unwrap();
+        fixture.push(|_| Err(RemoteError::Network("cut off".into())));
+        fixture.pull(page(vec![row("projects", "41", 1, Some(&id), json!({ "name": "p" }))], vec![], "c2"));
+        engine.pass_now().await;
+        assert_eq!(engine.state().outbox.len(), 1, "its answer is not known yet");
+
+        let forbidden = || RemoteError::Refused {
+            status: 403,
+            code: "forbidden".into(),
+            message: "no longer yours".into(),
+            retry_after_ms: None,
+        };
+        fixture.push(move |_| Err(forbidden()));
+        fixture.empty_pull();
+        engine.pass_now().await;
+        assert!(engine.state().outbox.is_empty(), "the server has it: there is nothing to decide");
+        assert_eq!(view(engine, "projects", "41").unwrap()["_syncStatus"], "synced");
+    });
+}
