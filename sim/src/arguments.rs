@@ -24,11 +24,13 @@ pub(crate) enum Task {
     One(Schedule),
     Trace(Schedule),
     Required { files: Vec<PathBuf>, extent: Extent },
-    Planted(Option<String>),
+    Planted { name: Option<String>, seeds: u64 },
 }
 
 /// How many schedules are run if nothing is said of it.
 const SEEDS: u64 = 1_000;
+/// A bug that is not found within so many schedules is a hole in the simulator.
+const PLANTED_SEEDS: u64 = 100_000;
 const FOR_EVER: Duration = Duration::from_secs(u64::MAX / 2);
 
 #[derive(Default)]
@@ -78,7 +80,7 @@ impl Said {
             at_most: self.at_most.unwrap_or(FOR_EVER),
         };
         if self.is_planted {
-            return Ok(Task::Planted(self.planted_name));
+            return Ok(Task::Planted { name: self.planted_name, seeds: self.seeds.unwrap_or(PLANTED_SEEDS) });
         }
         if let Some(directory) = self.required {
             return Ok(Task::Required { files: files(&directory)?, extent });

@@ -41,6 +41,10 @@ faults! {
     AnswerTruncated = 25,
     /// A request takes its time.
     RequestLate = 60,
+    /// The answer names only some of what was asked, in any order.
+    AnswerPartial = 25,
+    /// There is no answer, and no error either: who waits for it waits for ever.
+    NeverAnswered = 4,
     /// An answer takes its time.
     AnswerLate = 60,
     /// A copy of the request arrives later.
@@ -61,6 +65,8 @@ faults! {
     ServerError = 25,
     /// 503, with or without a `Retry-After`.
     Unavailable = 25,
+    /// A context that holds the lease looks dead to another, which takes it: both are at it.
+    LeaseStolen = 30,
     /// A read of the store is aborted.
     ReadAborted = 12,
     /// A write is aborted, and its writer hears only that something is wrong.

@@ -12,6 +12,7 @@ use crate::{
     body::Body,
     log::entry::{Base, Id, Mapping, Mutation, MutationState, Operation, Refusal, ServerCopy},
     outbox::{Class, attempts_max},
+    planted,
     protocol::{Applied, DeletionRow, EntityRow, Outcome, Rejection, Theirs},
     state::Meta,
 };
@@ -31,12 +32,20 @@ pub(super) fn settle_all<B: Body>(
         note::take_epoch(draft, writing.now_ms(), &answer.epoch);
     }
     draft.put_meta(Meta::SERVER_TIME, answer.server_time.to_string());
-    for (id, outcome) in parents_first(draft, answer) {
+    let outcomes = parents_first(draft, answer);
+    let is_spoilt = planted!("one-rejected-parks-its-batch")
+        && outcomes.iter().any(|(_, outcome)| matches!(outcome, Outcome::Rejected(_)));
+    for (id, outcome) in outcomes {
         let Some(mutation) = draft.mutation(&id).cloned() else { continue };
         if mutation.first_sent_at.is_none() {
             continue;
         }
         match outcome {
+            Outcome::Applied(_) | Outcome::Duplicate(_) if is_spoilt => {
+                let (code, message) = ("batch-rejected".to_owned(), String::new());
+                let refusal = Refusal { code, message, field: None, class: Class::Validation };
+                park(draft, writing, &mutation, MutationState::Rejected, refusal);
+            }
             Outcome::Applied(made) | Outcome::Duplicate(made) => {
                 apply(draft, writing, &mutation, made);
                 note::one_more(&mut applied, &mutation.table);
@@ -292,10 +301,11 @@ fn apply<B: Body>(
     };
     let version = made.version;
     let left = base.as_ref().is_some_and(|base| base.left);
-    let theirs = base.and_then(|base| base.theirs).filter(|theirs| theirs.version > version);
+    let is_newer = |theirs: &ServerCopy<B>| theirs.version > version && !planted!("late-answer-overwrites");
+    let theirs = base.and_then(|base| base.theirs).filter(is_newer);
     draft.put_base(table, &id, Some(Base { base: Some(made), theirs, left }));
     for next in draft.mutations_of(table, &id) {
-        if next.first_sent_at.is_none() {
+        if next.first_sent_at.is_none() && !planted!("old-base-kept") {
             let mut rebased = (*next).clone();
             rebased.base_version = Some(version);
             draft.put_mutation(rebased);

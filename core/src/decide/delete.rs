@@ -18,6 +18,7 @@ use crate::{
     body::Body,
     error::Error,
     log::entry::{Id, Mutation, Operation},
+    planted,
     schema::OnDelete,
 };
 
@@ -43,7 +44,8 @@ pub(super) fn delete<B: Body>(
         // A record that goes is itself a departure from its parents.
         let parents = parents_of(draft, &table, &id);
         let mut dependencies = Vec::new();
-        for record in departures.remove(&(table.clone(), id.clone())).into_iter().flatten() {
+        let leaving = departures.remove(&(table.clone(), id.clone())).into_iter().flatten();
+        for record in leaving.filter(|_| !planted!("departures-not-awaited")) {
             let last = draft.mutations_of(&record.0, &record.1).pop();
             add(&mut dependencies, &last.map(|mutation| vec![mutation.id.clone()]).unwrap_or_default());
         }
@@ -157,9 +159,10 @@ fn delete_one<B: Body>(
     let Some(record) = draft.live(table, id).cloned() else { return Ok(()) };
     let outstanding = draft.mutations_of(table, id);
     // Never sent, or refused for good.
-    let is_unknown_there = outstanding
-        .iter()
-        .all(|mutation| mutation.is_open() || (mutation.state.is_parked() && !mutation.may_be_applied()));
+    let is_unknown_there = planted!("deleted-with-its-create")
+        || outstanding
+            .iter()
+            .all(|mutation| mutation.is_open() || (mutation.state.is_parked() && !mutation.may_be_applied()));
     let created_here = outstanding.first().is_some_and(|first| first.operation == Operation::Create);
     let needed = outstanding.iter().any(|mutation| !draft.dependents(&mutation.id).is_empty());
     if created_here && is_unknown_there && record.version.is_none() && !needed {

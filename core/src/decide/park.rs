@@ -16,6 +16,7 @@ use crate::{
     body::Body,
     error::Error,
     log::entry::{Base, Id, Mutation, MutationState, Operation},
+    planted,
 };
 
 fn find<B: Body>(draft: &Draft<'_, B>, id: &Id) -> Result<Rc<Mutation<B>>, Error> {
@@ -39,7 +40,7 @@ pub(super) fn discard<B: Body>(
     }
     let (mut discarded, mut withdrawing) = (Vec::new(), Vec::new());
     for mutation in doomed.values() {
-        if mutation.may_be_applied() {
+        if mutation.may_be_applied() && !planted!("given-up-at-once") {
             withdraw(draft, mutation);
             withdrawing.push(mutation.id.clone());
         } else if mutation.operation == Operation::Delete
@@ -55,7 +56,7 @@ pub(super) fn discard<B: Body>(
     }
     // Each record once: settled again after its base is gone, it would be gone too.
     let records: BTreeSet<_> = doomed.values().map(|doomed| (&doomed.table, &doomed.record_id)).collect();
-    for (table, id) in records {
+    for (table, id) in records.into_iter().filter(|_| !planted!("rollback-forgotten")) {
         settle::settle(draft, table, id);
     }
     Ok(Done::Discarded { discarded, withdrawing })
@@ -76,7 +77,7 @@ fn with_dependents<B: Body>(
             asked.push(mutation.id.clone());
         }
         let mut next = draft.dependents(&mutation.id);
-        if mutation.operation == Operation::Create {
+        if mutation.operation == Operation::Create || planted!("discard-takes-later") {
             let of_record = draft.mutations_of(&mutation.table, &mutation.record_id);
             next.extend(of_record.into_iter().filter(|later| later.sequence > mutation.sequence));
         }

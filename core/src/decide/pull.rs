@@ -23,6 +23,7 @@ use crate::{
     activity::{ByTable, What},
     body::Body,
     log::entry::{Base, Cursor, FullPull, Id, Seen, ServerCopy},
+    planted,
     protocol::{DeletionReason, DeletionRow, Page},
     pull::Set,
     state::Meta,
@@ -56,7 +57,7 @@ pub(super) fn take<B: Body>(
         return None;
     }
     let came_on = place != Some(page.cursor.as_str());
-    let forced = full.is_some_and(|full| full.forced || other_epoch);
+    let forced = full.is_some_and(|full| full.forced || other_epoch) && !planted!("epoch-ignored");
     note::take_epoch(draft, writing.now_ms(), &page.epoch);
     let news = take_rows(draft, writing, page, Taking { forced, scoped: set.scope.is_some() });
     let full = match full {
@@ -103,7 +104,8 @@ fn take_rows<B: Body>(
     for row in &page.deletions {
         let id: Id = row.id.as_str().into();
         let Some(table) = known_table(draft, &row.table) else { continue };
-        learn_id(draft, writing, &table, &id, row.created_as.as_deref());
+        let created_as = row.created_as.as_deref().filter(|_| !planted!("deletion-without-its-old-name"));
+        learn_id(draft, writing, &table, &id, created_as);
         let is_news = match row.reason {
             DeletionReason::LeftScope => forget(draft, &table, &id),
             DeletionReason::Deleted => take_row(draft, writing, taking, &table, &id, tombstone_of(row)),
@@ -153,7 +155,8 @@ fn take_row<B: Body>(
     copy: ServerCopy<B>,
 ) -> bool {
     let outstanding = draft.mutations_of(table, id);
-    let Some(first) = outstanding.first() else { return take_plain(draft, taking, table, id, copy) };
+    let first = outstanding.first().filter(|_| !planted!("pending-overwritten"));
+    let Some(first) = first else { return take_plain(draft, taking, table, id, copy) };
     if forgotten::proves(&copy, first) {
         forgotten::was_applied(draft, first, copy);
         return true;
@@ -188,7 +191,9 @@ fn take_plain<B: Body>(
                 || held.deleted != copy.deleted
                 || !restored::same_data(draft, table, &held.data, &copy.data)
         }
-        Some(held) => held.version.is_none_or(|version| version < copy.version),
+        Some(held) => {
+            planted!("older-row-overwrites") || held.version.is_none_or(|version| version < copy.version)
+        }
     };
     if is_news {
         let row = settle::synced(copy, draft.record(table, id));
@@ -249,7 +254,8 @@ pub(super) fn regroup<B: Body>(draft: &mut Draft<'_, B>, writing: &Writing<'_>, 
 fn sweep<B: Body>(draft: &mut Draft<'_, B>, writing: &Writing<'_>, set: &Set, pages: u32, last: &Page<B>) {
     let state = draft.state();
     let last = seen_of(last);
-    let noted = (0..pages).filter_map(|page| state.seen(&set.key, page));
+    let earlier = if planted!("earlier-pages-forgotten") { 0 } else { pages };
+    let noted = (0..earlier).filter_map(|page| state.seen(&set.key, page));
     let mut seen: FxHashSet<(&Id, &Id)> = FxHashSet::default();
     for rows in noted.chain([&last]) {
         seen.extend(rows.iter().flat_map(|(table, ids)| ids.iter().map(move |id| (table, id))));
@@ -262,7 +268,7 @@ fn sweep<B: Body>(draft: &mut Draft<'_, B>, writing: &Writing<'_>, set: &Set, pa
             if seen.contains(&(table, id)) || draft.record(table, id).is_none() {
                 continue;
             }
-            if draft.mutations_of(table, id).is_empty() {
+            if draft.mutations_of(table, id).is_empty() || planted!("unsent-swept") {
                 draft.put_record(table, id, None);
                 note::one_more(&mut dropped, table);
             } else if let Some(base) = draft.base(table, id).filter(|base| !base.left).cloned() {

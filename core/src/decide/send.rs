@@ -4,6 +4,7 @@ use super::{Writing, draft::Draft};
 use crate::{
     body::Body,
     log::entry::{Id, MutationState},
+    planted,
     state::Meta,
 };
 
@@ -19,6 +20,14 @@ pub(super) fn mark<B: Body>(draft: &mut Draft<'_, B>, writing: &Writing<'_>, mut
         }
         match mutation.state {
             // Its outcome is unknown: it goes again as it was marked, and needs no new mark.
+            MutationState::Sending if planted!("sent-again-as-another") && !mutation.withdrawing => {
+                let mut again = (**mutation).clone();
+                again.id = writing.mint.mutation_id(again.sequence).into();
+                marked.push(again.id.clone());
+                draft.remove_mutation(id);
+                draft.put_mutation(again);
+                continue;
+            }
             MutationState::Sending => {}
             MutationState::Pending => {
                 let mut sending = (**mutation).clone();

@@ -6,6 +6,7 @@ use crate::{
     error::Error,
     ids::is_uuid,
     log::entry::{Base, Id, Mutation, MutationState, Operation, Record, ServerCopy},
+    planted,
     schema::{Ids, Priority, Table},
 };
 
@@ -117,12 +118,17 @@ fn put_change<B: Body>(
     let outstanding = draft.mutations_of(table, id);
     let mutation = match outstanding.last() {
         // Two changes of one record, neither ever sent, are one.
-        Some(last) if last.is_open() && last.operation != Operation::Delete && !has_its_place => {
+        Some(last)
+            if (last.is_open() || planted!("edited-in-flight"))
+                && last.operation != Operation::Delete
+                && !has_its_place =>
+        {
             let mut merged = (**last).clone();
             merged.data = last.data.patched(&changes, unset);
             if last.operation == Operation::Update {
                 merged.unset.retain(|field| changes.kind(field).is_none());
-                let added = unset.iter().filter(|field| !last.unset.contains(field)).cloned();
+                let is_new = |field: &&String| !last.unset.contains(field) && !planted!("unset-forgotten");
+                let added = unset.iter().filter(is_new).cloned();
                 merged.unset.extend(added.collect::<Vec<_>>());
             }
             merged.priority = last.priority.max(priority);

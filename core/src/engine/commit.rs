@@ -15,6 +15,7 @@ use crate::{
         entry::{Change, Entry, Id, Position},
         keyspace,
     },
+    planted,
     ports::{Durability, Log, Ports, StoreError},
 };
 
@@ -206,6 +207,9 @@ impl<P: Ports> Engine<P> {
             };
             match self.append(changes, durability, share).await {
                 Ok(Append::Valid) => return answer_all(waiting, answers),
+                Ok(Append::Void) if planted!("acknowledged-though-void") => {
+                    return answer_all(waiting, answers);
+                }
                 Ok(Append::NoRoom) if !std::mem::replace(&mut made_room, true) && self.make_room().await => {}
                 // What may use the reserve is not refused with what may not.
                 Ok(Append::NoRoom) if !std::mem::replace(&mut reserve_only, true) => {}
@@ -220,6 +224,11 @@ impl<P: Ports> Engine<P> {
                     }
                 }
                 Ok(Append::Unknown(reason)) => {
+                    if planted!("doubt-is-a-new-write") {
+                        for waiting in &mut waiting {
+                            waiting.mint = self.mint();
+                        }
+                    }
                     unknown += 1;
                     if unknown >= UNKNOWN_OUTCOMES_MAX {
                         break Error::StorageUnavailable(reason);
@@ -308,7 +317,7 @@ impl<P: Ports> Engine<P> {
             self.wrote(appended.bytes);
         }
         match appended {
-            Ok(appended) if appended.before == [entry.prev.key] => {
+            Ok(appended) if appended.before == [entry.prev.key] || planted!("keys-before-unread") => {
                 self.fold(Position { key: appended.key, mark: entry.mark.clone() }, entry);
                 self.ports.signals().announce(appended.key);
                 Ok(Append::Valid)
@@ -323,6 +332,7 @@ impl<P: Ports> Engine<P> {
             }
             Err(StoreError::Unknown(reason)) => {
                 let valid = self.catch_up_gated(Watch::For(&entry.mark)).await?;
+                let valid = valid && !planted!("doubt-is-a-new-write");
                 Ok(if valid { Append::Valid } else { Append::Unknown(reason) })
             }
             Err(StoreError::Quota) => {

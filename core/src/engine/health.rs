@@ -13,6 +13,7 @@ use crate::{
     activity::{Failure, Held, What},
     log::entry::{Id, TableStats},
     outbox::BACKOFF_MS_MAX,
+    planted,
     ports::Ports,
     state::outbox::Counts,
 };
@@ -157,7 +158,10 @@ impl<P: Ports> Engine<P> {
 
         let quiet_ms = oldest.as_ref().map_or(0, |oldest| vitals.quiet_ms(oldest.age_ms, now));
         let for_ms = quiet_ms.max(vitals.failing_ms(now));
-        let is_late = for_ms > QUIET_MS_MAX && held.is_none() && !vitals.is_asked_to_wait(now);
+        let is_late = !planted!("stuck-told-as-well")
+            && for_ms > QUIET_MS_MAX
+            && held.is_none()
+            && !vitals.is_asked_to_wait(now);
         let stuck = is_late.then(|| {
             let lease_kept = vitals.wants_lease_ms(now) > LEASE_MS_MAX;
             Stuck { for_ms, why: if lease_kept { Why::LeaseKept } else { why(last_error.as_ref()) } }

@@ -5,6 +5,7 @@
 //! order every reader of the same log agrees, and what was valid once stays so.
 
 use super::entry::Position;
+use crate::planted;
 
 /// What an entry is to a reader whose last valid entry is known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,7 +34,7 @@ impl Chain {
     /// Judges the next entry in key order by the `prev` that it names, and goes on to it if it is valid.
     pub fn judge(&mut self, here: Position, prev: &Position) -> Verdict {
         let (first, last) = (&self.valid[0], &self.valid[self.valid.len() - 1]);
-        if prev == last {
+        if prev == last || (prev.key < last.key && planted!("void-entry-counts")) {
             self.valid.push(here);
             Verdict::Valid
         } else if prev.key < first.key || self.holds(prev) {

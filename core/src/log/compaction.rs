@@ -16,6 +16,7 @@ use super::{
 };
 use crate::{
     body::Body,
+    planted,
     ports::{SegmentKey, Swap},
     schema::Schema,
     state::references,
@@ -31,7 +32,10 @@ pub type Rows<B> = BTreeMap<String, BTreeMap<RowKey, Change<B>>>;
 pub fn latest<B>(changes: impl IntoIterator<Item = Change<B>>) -> Rows<B> {
     let mut rows: Rows<B> = BTreeMap::new();
     for change in changes {
-        rows.entry(change.keyspace()).or_default().insert(change.key(), change);
+        let rows = rows.entry(change.keyspace()).or_default();
+        if !(planted!("oldest-row-kept") && rows.contains_key(&change.key())) {
+            rows.insert(change.key(), change);
+        }
     }
     rows
 }
@@ -148,7 +152,10 @@ pub async fn compact<B: Body>(
         all.extend(rows.remove(keyspace).unwrap_or_default());
         let kept: Vec<Change<B>> = all
             .into_values()
-            .filter(|row| older_remain.contains(keyspace.as_str()) || !row.is_removal())
+            .filter(|row| {
+                (older_remain.contains(keyspace.as_str()) && !planted!("removal-compacted-away"))
+                    || !row.is_removal()
+            })
             .map(&exchange)
             .collect();
         for rows in kept.chunks(ROWS_PER_SEGMENT) {
@@ -166,6 +173,10 @@ pub async fn compact<B: Body>(
         }
     }
     let text = write(&next)?;
+    if planted!("log-cut-too-far") {
+        let delete_log_through = Some(u64::MAX);
+        return Ok(Swap { generation, manifest: text, put, delete, delete_log_through });
+    }
     let delete_log_through = (manifest.through.key > 0).then_some(manifest.through.key);
     Ok(Swap { generation, manifest: text, put, delete, delete_log_through })
 }

@@ -11,6 +11,7 @@ use std::{
 
 use crate::{
     body::Body,
+    planted,
     ports::{Appended, Durability, Log, Packed, Room, SegmentKey, Snapshot, StoreError, Stored, Swap},
 };
 
@@ -336,7 +337,7 @@ impl<B: Body> Log<B> for MemoryLog<B> {
         self.pause().await;
         let mut store = self.store.borrow_mut();
         store.tick();
-        if store.generation + 1 != swap.generation {
+        if store.generation + 1 != swap.generation && !planted!("stale-compactor-wins") {
             return Ok(false);
         }
         let manifest_before = store.manifest.as_ref().map_or(0, String::len) as u64;

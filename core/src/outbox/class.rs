@@ -1,5 +1,6 @@
 //! What kind of failure it is, and what helps: the one table of it (F9, FAULTS).
 
+use crate::planted;
 use serde::{Deserialize, Serialize};
 
 use crate::{activity::Held, ports::RemoteError};
@@ -82,6 +83,7 @@ pub fn remedy(error: &RemoteError) -> Remedy {
                 (_, "protocol-unsupported" | "protocol-missing") | (426, _) => {
                     Remedy::Hold(Held::ProtocolUnsupported)
                 }
+                (401, _) if planted!("unauthenticated-parks") => Remedy::Halve { class: Class::Critical },
                 (401, _) => Remedy::Hold(Held::Unauthenticated),
                 (403, "principal-mismatch") => Remedy::Hold(Held::PrincipalMismatch),
                 (409, "epoch-changed") | (410, "cursor-expired") => Remedy::PullInFull,

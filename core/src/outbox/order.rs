@@ -20,6 +20,7 @@ use rustc_hash::{FxHashMap, FxHashSet};
 use super::backoff::CAP_MS;
 use crate::{
     log::entry::{Id, Mutation},
+    planted,
     schema::{Priority, Schema},
     state::outbox::Outbox,
 };
@@ -201,11 +202,16 @@ impl Order {
     fn attach<B>(&mut self, outbox: &Outbox<B>, mutation: &Mutation<B>) {
         let at = mutation.sequence;
         let earlier = outbox.of_record(&mutation.table, &mutation.record_id).rev();
-        let before = earlier.map(|other| other.sequence).find(|other| *other < at);
+        let before = earlier
+            .map(|other| other.sequence)
+            .find(|other| *other < at && !planted!("priority-before-order"));
         // A dependency that has left the outbox was applied, or given up. What asks to be forgotten needs nothing.
         let named = mutation.dependencies.iter().filter(|_| !mutation.withdrawing);
-        let mut dependencies: Vec<u64> =
-            named.filter_map(|id| outbox.get(id)).map(|needed| needed.sequence).collect();
+        let mut dependencies: Vec<u64> = named
+            .filter_map(|id| outbox.get(id))
+            .filter(|needed| !(planted!("rejected-parent-ignored") && needed.state.is_parked()))
+            .map(|needed| needed.sequence)
+            .collect();
         dependencies.sort_unstable();
         dependencies.dedup();
         dependencies.retain(|needed| Some(*needed) != before);
@@ -257,7 +263,10 @@ impl Order {
     fn come_due(&mut self, now_ms: u64) {
         // A time further off than any backoff is a clock that was set back, or a server that asks for more than we wait:
         // to ask again costs little.
-        let far = self.timed.split_off(&(now_ms.saturating_add(CAP_MS + 1), 0));
+        let mut far = self.timed.split_off(&(now_ms.saturating_add(CAP_MS + 1), 0));
+        if planted!("far-time-believed") {
+            self.timed.append(&mut far);
+        }
         let later = self.timed.split_off(&(now_ms.saturating_add(1), 0));
         let due = std::mem::replace(&mut self.timed, later);
         for (_, at) in due.into_iter().chain(far) {
@@ -291,6 +300,9 @@ enum Enabled {
 /// The next batch.
 #[must_use]
 pub fn next_batch<B>(outbox: &Outbox<B>, wanted: &Wanted<'_>) -> Batch {
+    if planted!("one-parked-stops-all") && outbox.iter().any(|mutation| mutation.state.is_parked()) {
+        return Batch::default();
+    }
     let mut order = outbox.order();
     order.come_due(wanted.now_ms);
     let mut batch = Batch {

@@ -1,6 +1,7 @@
 //! What one operation does to the records, or why it does nothing.
 
 use landfall_core::ids::is_temporary;
+use landfall_core::planted;
 use landfall_core::protocol::{Applied, Operation, OperationKind, Rejection};
 use landfall_core::schema::{Ids, Table};
 use serde_json::Value;
@@ -79,7 +80,7 @@ async fn create<T: Transaction>(
     } else {
         batch.tx.record(tenant, &operation.table, local).await?
     };
-    if let Some(record) = known {
+    if let Some(record) = known.filter(|known| !(planted!("tombstone-no-obstacle") && known.deleted)) {
         return Err(Reason::Conflict(Box::new(record)));
     }
     let id = if temporary { batch.tx.next_id().await? } else { local.to_owned() };

@@ -1,5 +1,6 @@
 //! One page of what changed.
 
+use landfall_core::planted;
 use landfall_core::protocol::{DeletionReason, Download, PROTOCOL, Page};
 use serde_json::Value;
 
@@ -103,7 +104,7 @@ pub async fn download<S: Store>(
         let Some(last) = last.filter(|_| changes.has_more) else { break };
         if page.entities.len() + page.deletions.len() == limit as usize || examined >= EXAMINED_ROWS_MAX {
             page.has_more = true;
-            seq = last;
+            seq = if planted!("page-end-passed") { seq } else { last };
             break;
         }
         after = After::Seq(last);

@@ -3,6 +3,7 @@
 use std::collections::{HashMap, HashSet};
 
 use landfall_core::ids::is_temporary;
+use landfall_core::planted;
 use landfall_core::protocol::{
     DeletionReason, Mapping, Operation, OperationKind, OperationResult, Outcome, PROTOCOL, Status, Theirs,
     Upload, UploadAnswer,
@@ -37,7 +38,7 @@ pub async fn upload<S: Store>(
     if request.protocol != PROTOCOL {
         return Err(Refusal::ProtocolUnsupported(request.protocol));
     }
-    if request.principal != caller.principal {
+    if request.principal != caller.principal && !planted!("sent-as-somebody-else") {
         return Err(Refusal::PrincipalMismatch(request.principal));
     }
     if request.operations.len() > rules.operations_max {
@@ -75,13 +76,19 @@ impl<T: Transaction> Batch<'_, T> {
         went_through: &HashMap<String, bool>,
     ) -> Result<(OperationResult<Value>, Option<Mapping>), Refusal> {
         let Caller { tenant, principal, .. } = self.caller;
-        if let Some(answer) = self.tx.answer(tenant, principal, &operation.id).await? {
+        let known = self.tx.answer(tenant, principal, &operation.id).await?;
+        if let Some(answer) =
+            known.filter(|answer| !(planted!("key-forgotten") && answer.at + 60_000 < self.now))
+        {
             let mapping = mapping(&answer);
             return Ok((again(answer.result, operation.operation), mapping));
         }
         let outcome = self.outcome(operation, position, went_through).await?;
         let result = OperationResult::new(operation.id.clone(), outcome);
         let definite = match result.status {
+            Status::Rejected if planted!("withdrawal-forgotten") => {
+                operation.operation != OperationKind::Withdraw
+            }
             Status::Applied | Status::Rejected => true,
             Status::Conflict => operation.operation == OperationKind::Create,
             Status::Deferred | Status::Duplicate => false,

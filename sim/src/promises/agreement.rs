@@ -4,7 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use landfall_core::{
     body::Body,
+    engine::QUIET_MS_MAX,
     log::entry::{Id, Operation},
+    state::references,
     table::Table,
 };
 use serde_json::Value;
@@ -25,6 +27,31 @@ use crate::{
 pub fn compare_contexts(world: &World, device: &Device) {
     for context in device.contexts.borrow().iter().flatten() {
         compare(world, context);
+        told_truly(world, context);
+    }
+}
+
+/// Longer than this nothing stands still without being told: twice what the engine allows itself, and what a server asks for.
+const STILL_MS_MAX: u64 = 2 * QUIET_MS_MAX + 10 * 60_000;
+
+/// Promise 13: where there is something to send and nothing has moved for long, a context that has seen it all the time says so.
+fn told_truly(world: &World, context: &Context) {
+    let (shadow, now_ms) = (context.database.shadow.borrow(), world.commons.executor.time.elapsed_ms());
+    let key = context.engine.state().head.key;
+    let (seen_key, since_ms) = context.seen.get();
+    if seen_key != key {
+        return context.seen.set((key, now_ms));
+    }
+    // An older release sends only what it knows.
+    let is_still = now_ms - since_ms > STILL_MS_MAX && key == shadow.state.head.key;
+    let is_stuck = is_still && context.release == Release::New && shadow.has_something_to_send();
+    if is_stuck && context.engine.health().healthy {
+        let what = format!(
+            "a context of database {} calls itself healthy, and nothing has moved for {} s",
+            context.database.number,
+            (now_ms - since_ms) / 1_000
+        );
+        world.commons.journal.broken(number::TRUTHFUL_STATUS, what, &[]);
     }
 }
 
@@ -40,6 +67,16 @@ pub fn compare(world: &World, context: &Context) {
     let (held, expected) = (state.export(), shadow.export());
     if held == *expected {
         return;
+    }
+    let is_named_anew = |name: &Id, table: &Table<Shared>| {
+        let data = |data: &Shared| references::exchange(state.schema(), &state.ids, name, data).is_some();
+        table.iter().any(|(_, record)| data(&record.data))
+    };
+    if let Some(name) =
+        state.loaded().find(|name| state.table(name).is_some_and(|table| is_named_anew(name, table)))
+    {
+        let what = format!("a record of {name} names another by a temporary id that is mapped");
+        return world.commons.journal.broken(number::NO_DANGLING_IDS, what, &[]);
     }
     let expected: Vec<&str> = match context.release {
         Release::New => expected.lines().collect(),

@@ -5,7 +5,10 @@ use std::{
     sync::Arc,
 };
 
-use landfall_core::{log::entry::Operation, protocol::Status};
+use landfall_core::{
+    log::entry::Operation,
+    protocol::{OperationKind, Status},
+};
 use landfall_server::decisions::port::{Answer, AuditLine, Record};
 use rustc_hash::{FxHashMap, FxHashSet};
 
@@ -51,6 +54,8 @@ pub struct Row {
     pub versions: Vec<Version>,
     /// The last mutation of each database that took effect, by its order.
     applied: BTreeMap<usize, u64>,
+    /// By version: the database whose mutation made it.
+    made_by: BTreeMap<u64, usize>,
 }
 
 impl Row {
@@ -71,8 +76,10 @@ pub struct Books {
     pub lives: FxHashMap<String, Life>,
     pub rows: BTreeMap<(String, String), Row>,
     pub by_seq: BTreeMap<u64, (String, String, u64)>,
-    /// What took effect in this epoch or an earlier one that lives on.
-    applied: FxHashSet<Word>,
+    /// What took effect in this epoch or an earlier one that lives on, and when.
+    applied: FxHashMap<Word, u64>,
+    /// Answers from before this time may be forgotten.
+    horizon: u64,
     /// What ever took effect, also where a restoration took it back.
     ever_applied: FxHashSet<Word>,
     /// What the server answered to a withdrawal: it will not be applied any more.
@@ -98,7 +105,8 @@ impl Books {
             lives: FxHashMap::default(),
             rows: BTreeMap::new(),
             by_seq: BTreeMap::new(),
-            applied: FxHashSet::default(),
+            applied: FxHashMap::default(),
+            horizon: 0,
             ever_applied: FxHashSet::default(),
             rejected: FxHashSet::default(),
             named: FxHashMap::default(),
@@ -113,6 +121,13 @@ impl Books {
     #[must_use]
     pub fn was_applied(&self, principal: &str, mutation: &str) -> bool {
         self.ever_applied.contains(&(principal.to_owned(), mutation.to_owned()))
+    }
+
+    /// Whether it took effect, and the server has to know that it did.
+    #[must_use]
+    pub fn is_remembered(&self, principal: &str, mutation: &str) -> bool {
+        let at = self.applied.get(&(principal.to_owned(), mutation.to_owned()));
+        at.is_some_and(|at| *at >= self.horizon)
     }
 
     /// Whether the server will not apply it any more.
@@ -131,6 +146,13 @@ impl Books {
         }
     }
 
+    /// The server id of what was created under this temporary id.
+    #[must_use]
+    pub fn id_of(&self, principal: &str, temporary: &str) -> Option<&str> {
+        let named = self.named.get(&(principal.to_owned(), temporary.to_owned()));
+        named.map(|(_, id)| id.as_str())
+    }
+
     /// Enters what the server has done since.
     pub fn bring_up_to_date(&mut self) {
         for event in self.store.take_events() {
@@ -144,11 +166,13 @@ impl Books {
                     }
                     for line in &audit {
                         self.judge_order(line);
+                        self.judge_refusal(line);
                     }
                 }
                 Event::Restored { epoch, rows, keys } => self.enter_restoration(epoch, rows, keys),
                 Event::Purged { horizon } => {
                     self.journal.note(|| ("server", format!("* purged up to {horizon}")));
+                    self.horizon = self.horizon.max(horizon);
                     let dead = |record: &Record| record.deleted && record.updated_at < horizon;
                     let purged = self.rows.values().filter_map(Row::now).filter(|record| dead(record));
                     let places: Vec<u64> = purged.map(|record| record.seq).collect();
@@ -222,11 +246,11 @@ impl Books {
             self.rejected.insert(word);
             return;
         }
-        if !self.applied.insert(word.clone()) {
+        if self.applied.insert(word.clone(), answer.at).is_some() {
             let what = format!("mutation {mutation} took effect twice");
             self.journal.broken(number::ONCE, what, &[mutation]);
         }
-        self.ever_applied.insert(word);
+        let is_first = self.ever_applied.insert(word);
         let Some(life) = self.lives.get(mutation) else {
             let what = format!("the server applied mutation {mutation}, which nobody has in the log");
             self.journal.broken(number::DURABLE, what, &[mutation]);
@@ -237,6 +261,10 @@ impl Books {
                 format!("mutation {mutation} of {} was applied as {}'s", life.principal, answer.principal);
             self.journal.broken(number::ISOLATED_TENANTS, what, &[mutation]);
         }
+        if is_first && life.standing == Standing::Gone {
+            let what = format!("mutation {mutation} took effect after it had left the outbox");
+            self.journal.broken(number::CONSERVED, what, &[mutation]);
+        }
         let id = answer.result.record_id.clone().unwrap_or_default();
         let Some(row) = self.rows.get_mut(&(answer.table.clone(), id)) else { return };
         let last = row.applied.entry(life.database).or_default();
@@ -246,6 +274,7 @@ impl Books {
             self.journal.broken(number::ORDERED, what, &[mutation]);
         }
         *last = life.order;
+        row.made_by.insert(answer.result.version.unwrap_or_default(), life.database);
     }
 
     /// Whether a refusal follows from an order that was not kept: what it needed was here to be sent before it.
@@ -253,6 +282,7 @@ impl Books {
         let (Status::Rejected, Some(code)) = (told.status, told.code.as_deref()) else { return };
         let Some(life) = self.lives.get(&told.operation_id) else { return };
         let needed: Vec<&str> = match code {
+            "reference-in-use" => return self.judge_departures(told, life),
             "record-not-found" => vec![told.local_id.as_str()],
             "reference-missing" => {
                 let data = told.payload.get("data").and_then(serde_json::Value::as_object);
@@ -266,16 +296,83 @@ impl Books {
                 other.operation == Operation::Create
                     && other.record_id == id
                     && other.database == life.database
+                    && other.standing != Standing::Gone
             });
-            let Some((create, _)) = create.filter(|(_, create)| create.standing == Standing::Waiting) else {
-                continue;
-            };
+            let Some((create, _)) = create else { continue };
             if !self.was_applied(&told.principal, create) {
                 let mutation = &told.operation_id;
                 let what =
                     format!("mutation {mutation} reached the server before {create}, which creates {id}");
                 self.journal.broken(number::ORDERED, what, &[mutation, create]);
             }
+        }
+    }
+
+    /// Whether a parent's deletion came before that of a child which was written earlier.
+    fn judge_departures(&self, told: &AuditLine, life: &Life) {
+        let Some(parent) = self.row(&told.principal, &told.table, &told.local_id).and_then(Row::now) else {
+            return;
+        };
+        for (mutation, other) in &self.lives {
+            let is_earlier = other.database == life.database
+                && other.operation == Operation::Delete
+                && other.standing == Standing::Waiting
+                && other.order < life.order;
+            if !is_earlier {
+                continue;
+            }
+            // One that was moved there by somebody else is not known to be in the way.
+            let child = self.row(&other.principal, &other.table, &other.record_id);
+            let refers = child.is_some_and(|child| {
+                child.now().is_some_and(|now| !now.deleted)
+                    && child
+                        .versions
+                        .iter()
+                        .all(|version| version.record.data.values().any(|value| *value == *parent.id))
+            });
+            if refers {
+                let name = format!("{}/{}", told.table, parent.id);
+                let what =
+                    format!("{name} was to be deleted before what {mutation} deletes, which refers to it");
+                self.journal.broken(number::ORDERED, what, &[&told.operation_id, mutation]);
+            }
+        }
+    }
+
+    /// Whether something is refused that is done already, or for no other reason than what the same device did before.
+    fn judge_refusal(&self, told: &AuditLine) {
+        let is_refused = match told.status {
+            Status::Applied | Status::Duplicate => false,
+            Status::Conflict | Status::Deferred => true,
+            Status::Rejected => told.code.as_deref() != Some("expired"),
+        };
+        let mutation = &told.operation_id;
+        if !is_refused || told.operation == OperationKind::Withdraw {
+            return;
+        }
+        if self.is_remembered(&told.principal, mutation) {
+            let what = format!("mutation {mutation} took effect, and the server knows nothing of it");
+            return self.journal.broken(number::ONCE, what, &[mutation]);
+        }
+        let (Some(life), Some(row)) =
+            (self.lives.get(mutation), self.row(&told.principal, &told.table, &told.local_id))
+        else {
+            return;
+        };
+        // After a purge nobody may know any more what was done to a record before.
+        let is_news = self.horizon == 0
+            && !self.was_applied(&told.principal, mutation)
+            && told.status == Status::Conflict
+            && told.operation != OperationKind::Create
+            && !row.versions.iter().any(|version| version.is_lost);
+        let (Some(base), Some(now), true) =
+            (told.payload["baseVersion"].as_u64(), row.now().map(|record| record.version), is_news)
+        else {
+            return;
+        };
+        if base < now && (base + 1..=now).all(|version| row.made_by.get(&version) == Some(&life.database)) {
+            let what = format!("mutation {mutation} conflicts with nothing but what was written before it");
+            self.journal.broken(number::ISOLATED_FAILURE, what, &[mutation]);
         }
     }
 

@@ -4,8 +4,9 @@
 use std::{collections::BTreeMap, rc::Rc};
 
 use landfall_core::{
+    activity::Failure,
     body::Body,
-    log::entry::{Change, Id, Mutation, Operation},
+    log::entry::{Change, Id, Mutation, Operation, Refusal},
     state::State,
 };
 
@@ -14,7 +15,19 @@ use super::{
     number,
     shadow::Judging,
 };
-use crate::body::Shared;
+use crate::{body::Shared, world::schema::text_field};
+
+/// A request failed, and would have with anything in it.
+const NO_FAULT_OF_ITS_OWN: [&str; 4] =
+    [Failure::NETWORK, "unauthenticated", "principal-mismatch", "too-many"];
+/// Parked without an answer that names it: whether it took effect nobody has heard.
+const UNANSWERED: [&str; 5] =
+    [Refusal::ATTEMPTS_SPENT, "forbidden", "malformed-body", "body-too-large", "expired"];
+
+/// The server may have forgotten what it answered.
+fn is_expired(mutation: &Mutation<Shared>) -> bool {
+    mutation.error.as_ref().is_some_and(|error| error.code == "expired")
+}
 
 /// A mutation before and after an entry.
 pub(super) struct Transition {
@@ -82,6 +95,24 @@ impl Judging<'_> {
             );
             self.journal.broken(number::ONCE, what, &[id]);
         }
+        // A person tries again what is parked, and what the server may have forgotten goes again.
+        let is_again = transitions.iter().any(|other| {
+            let before = other.before.as_ref().filter(|before| before.record_id == mutation.record_id);
+            other.after.is_none()
+                && before.is_some_and(|before| is_expired(before) || self.shadow.retried.contains(&other.id))
+        });
+        if mutation.operation == Operation::Create
+            && !is_again
+            && let Some(text) = mutation.data.text(text_field(&mutation.table))
+            && let Some(twin) = self.shadow.births.insert(text.clone(), id.clone())
+        {
+            let what = format!("`{text}` was written once, and created by {twin} and by {id}");
+            self.journal.broken(number::ONCE, what, &[&twin, id]);
+        }
+        if mutation.schema_version < self.shadow.state.requires.schema_writer {
+            let what = format!("{id} was written by a release that may not write here any more");
+            self.journal.broken(number::CONSERVED, what, &[id]);
+        }
         if *mutation.principal != *self.shadow.principal {
             let what = format!(
                 "{id} was written as {}'s into {}'s database",
@@ -140,6 +171,7 @@ impl Judging<'_> {
             let what = format!("{id} is withdrawn, and nobody gave it up");
             self.journal.broken(number::CONSERVED, what, &[id]);
         }
+        self.judge_failure(id, before, after);
         if before.first_sent_at.is_some() {
             if after.first_sent_at != before.first_sent_at || !is_same {
                 let what = format!("{id} may have been sent, and was changed after that");
@@ -161,6 +193,26 @@ impl Judging<'_> {
         }
     }
 
+    /// It failed by its own fault, if it failed.
+    fn judge_failure(&self, id: &Id, before: &Mutation<Shared>, after: &Mutation<Shared>) {
+        let code = after.error.as_ref().map_or("", |error| error.code.as_str());
+        if after.attempts > before.attempts && code == Failure::NETWORK {
+            let what = format!("{id} lost an attempt because there was no connection");
+            self.journal.broken(number::ISOLATED_FAILURE, what, &[id]);
+        }
+        if before.state.is_parked() || !after.state.is_parked() {
+            return;
+        }
+        if NO_FAULT_OF_ITS_OWN.contains(&code) {
+            let what = format!("{id} is parked for what is no fault of its own: {code}");
+            self.journal.broken(number::ISOLATED_FAILURE, what, &[id]);
+        }
+        if !UNANSWERED.contains(&code) && self.books.is_remembered(&after.principal, id) {
+            let what = format!("{id} took effect, and is parked: {code}");
+            self.journal.broken(number::ISOLATED_FAILURE, what, &[id]);
+        }
+    }
+
     /// Whether a person gave it up: itself, or something that it builds on, by however many steps. What lies between need not go
     /// with it: the deletion of a record whose create is in doubt stays.
     fn is_given_up(&mut self, id: &Id, mutation: &Mutation<Shared>, transitions: &[Transition]) -> bool {
@@ -176,7 +228,8 @@ impl Judging<'_> {
             let record = state.resolve(&mutation.record_id);
             for other in &known {
                 let is_ground = mutation.dependencies.contains(&other.id)
-                    || (other.table == mutation.table
+                    || (other.operation == Operation::Create
+                        && other.table == mutation.table
                         && other.sequence < mutation.sequence
                         && state.resolve(&other.record_id) == record);
                 if is_ground && !reach.iter().any(|(known, _)| **known == other.id) {
@@ -224,8 +277,7 @@ impl Judging<'_> {
                 })
         });
         // What the server may have forgotten goes again under a new id, once it is known that it was not applied.
-        let is_expired = mutation.error.as_ref().is_some_and(|error| error.code == "expired");
-        let was_renewed = is_expired
+        let was_renewed = is_expired(mutation)
             && transitions.iter().any(|other| {
                 other.before.is_none()
                     && other

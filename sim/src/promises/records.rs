@@ -9,7 +9,7 @@ use landfall_core::{
     log::entry::{Change, Id, Mapping, Operation, Record},
     state::{Meta, references},
 };
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::{number, shadow::Judging};
 use crate::body::Shared;
@@ -104,10 +104,20 @@ impl Judging<'_> {
         }
         let row = self.books.row(&self.shadow.principal, table, id);
         let versions = row.map(|row| row.versions.as_slice()).unwrap_or_default();
+        // The answer to a record may come before the answer to its parent: the server knows that one's id already.
+        let named = |value: &Value| match value
+            .as_str()
+            .and_then(|id| self.books.id_of(&self.shadow.principal, id))
+        {
+            Some(id) => id.into(),
+            None => value.clone(),
+        };
+        let fields = record.data.0.as_object().into_iter().flatten();
+        let data: Map<String, Value> = fields.map(|(field, value)| (field.clone(), named(value))).collect();
         let is_so = versions.iter().any(|known| {
             known.record.version == version
                 && known.record.deleted == record.deleted
-                && (record.deleted || record.data.0.as_object() == Some(&known.record.data))
+                && (record.deleted || data == known.record.data)
         });
         if !is_so {
             let had: Vec<_> = versions.iter().filter(|known| known.record.version == version).collect();

@@ -38,6 +38,8 @@ pub struct Shadow {
     export: Option<(Position, Rc<str>)>,
     /// Every text that a valid entry's mutation ever held: what was acknowledged must be among them.
     pub texts: FxHashSet<Rc<str>>,
+    /// By text: the mutation that created the record with it.
+    pub(super) births: FxHashMap<Rc<str>, Id>,
     /// The next place in the order of writing.
     pub(super) next_order: u64,
     /// Mutations that a person gave up, or asked to be tried again.
@@ -69,6 +71,7 @@ impl Shadow {
             seen_key: 0,
             export: None,
             texts: FxHashSet::default(),
+            births: FxHashMap::default(),
             next_order: 1,
             given_up: FxHashSet::default(),
             retried: FxHashSet::default(),
@@ -123,8 +126,8 @@ impl Shadow {
         judging.shadow.state.apply(entry.changes, &mut ());
         judging.shadow.state.advance(position, entry.requires);
         judging.judge_outbox(&transitions);
-        judging.judge_records(&touched);
         judging.judge_mappings(&mapped);
+        judging.judge_records(&touched);
         judging.judge_cursors(&cursors);
     }
 
@@ -138,6 +141,18 @@ impl Shadow {
                 text
             }
         }
+    }
+
+    /// Whether there is something to send that waits for nothing else.
+    #[must_use]
+    pub fn has_something_to_send(&self) -> bool {
+        let outbox = &self.state.outbox;
+        outbox.iter().any(|mutation| {
+            let first = outbox.of_record(&mutation.table, &mutation.record_id).next();
+            first.is_some_and(|first| first.id == mutation.id)
+                && !mutation.state.is_parked()
+                && !mutation.dependencies.iter().any(|id| outbox.get(id).is_some())
+        })
     }
 
     /// The record's server version, as far as this database knows.

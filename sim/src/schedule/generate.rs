@@ -77,14 +77,15 @@ pub fn generate(seed: u64) -> Schedule {
     }
     let total: u64 = acts.iter().map(|(_, weight)| weight).sum();
     let devices = 2 + dice.index(2);
-    let step = |_| {
+    let step = |number: u64| {
         let mut at = dice.roll(total);
         let act = acts.iter().find(|(_, weight)| {
             let is_it = at < *weight;
             at = at.saturating_sub(*weight);
             is_it
         });
-        let seed = u32::try_from(dice.bits() >> 32).unwrap_or_default();
+        // No two steps have the same: what somebody writes in one is nobody else's text.
+        let seed = u32::try_from(((dice.bits() >> 32) & !0x1FF) | number).unwrap_or_default();
         let on = (dice.index(devices), dice.index(CONTEXTS));
         Step { act: act.map_or(Act::Wait, |(act, _)| *act), on, seed, wait_ms: wait_ms(&dice) }
     };
@@ -93,6 +94,7 @@ pub fn generate(seed: u64) -> Schedule {
         seed,
         devices,
         batch_max: if dice.one_in(4) { 2 + dice.index(6) } else { 1_000 },
+        page_rows_max: if dice.one_in(4) { u32::try_from(1 + dice.roll(6)).unwrap_or(1) } else { 1_000 },
         has_barrier: dice.one_in(3),
         faults,
         steps: (0..STEPS_MIN + dice.roll(STEPS_SPREAD)).map(step).collect(),

@@ -80,12 +80,19 @@ pub struct Schedule {
     pub devices: usize,
     /// The largest upload that the server takes, in operations.
     pub batch_max: usize,
+    /// The most rows that it puts on a page.
+    #[serde(default = "page_rows_usual")]
+    pub page_rows_max: u32,
     /// The newest release of the app lets no older one write beside it.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub has_barrier: bool,
     /// How often what is left to chance strikes, in a thousand; a kind that is not named never does.
     pub faults: Rates,
     pub steps: Vec<Step>,
+}
+
+fn page_rows_usual() -> u32 {
+    1_000
 }
 
 impl Schedule {

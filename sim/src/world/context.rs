@@ -28,6 +28,10 @@ impl Clock for SkewedClock {
     fn now_ms(&self) -> u64 {
         self.commons.executor.time.now_ms().saturating_add_signed(self.skew_ms.get())
     }
+
+    fn elapsed_ms(&self) -> u64 {
+        self.commons.executor.time.elapsed_ms()
+    }
 }
 
 /// Contexts hear of each other only when they look: signals may always be lost.
@@ -89,6 +93,8 @@ pub struct Context {
     pub database: Rc<Database>,
     pub release: Release,
     pub skew_ms: Rc<Cell<i64>>,
+    /// The entry that it had read up to when it was last looked at, and since when, in the world's time.
+    pub seen: Rc<Cell<(u64, u64)>>,
 }
 
 impl Context {

@@ -9,7 +9,7 @@ use std::{
 use landfall_core::{log::memory::MemoryLog, ports::Lease};
 
 use super::{Commons, schema::Release};
-use crate::{body::Shared, dice::Pauses, promises::shadow::Shadow};
+use crate::{body::Shared, dice::Pauses, faults::Fault, promises::shadow::Shadow};
 
 pub struct Database {
     pub number: usize,
@@ -36,7 +36,7 @@ impl Database {
             principal: principal.into(),
             log: MemoryLog::new(pauses),
             shadow: RefCell::new(shadow),
-            lease: DatabaseLease { taken: Rc::default(), commons: Rc::clone(commons) },
+            lease: DatabaseLease { held: Rc::default(), commons: Rc::clone(commons) },
             commons: Rc::clone(commons),
         })
     }
@@ -56,16 +56,17 @@ impl Database {
 /// The lease of one database's contexts.
 #[derive(Clone)]
 pub struct DatabaseLease {
-    taken: Rc<Cell<bool>>,
+    /// How many hold it: one, unless it was stolen.
+    held: Rc<Cell<u32>>,
     commons: Rc<Commons>,
 }
 
 /// Given back when it is dropped, also by the death of its context.
-pub struct Held(Rc<Cell<bool>>);
+pub struct Held(Rc<Cell<u32>>);
 
 impl Drop for Held {
     fn drop(&mut self) {
-        self.0.set(false);
+        self.0.set(self.0.get() - 1);
     }
 }
 
@@ -76,7 +77,12 @@ impl Lease for DatabaseLease {
     type Held = Held;
 
     async fn try_acquire(&self) -> Option<Held> {
-        (!self.taken.replace(true)).then(|| Held(Rc::clone(&self.taken)))
+        let Commons { weather, dice, .. } = &*self.commons;
+        let is_free = self.held.get() == 0 || weather.strikes(Fault::LeaseStolen, &dice.network);
+        is_free.then(|| {
+            self.held.set(self.held.get() + 1);
+            Held(Rc::clone(&self.held))
+        })
     }
 
     async fn acquire(&self) -> Held {

@@ -107,7 +107,7 @@ impl Device {
         };
         let identity = Identity { tenant: TENANT.into(), principal: Id::from(&*database.principal) };
         let engine = Engine::open(surroundings, self.commons.schema(release), identity).await?;
-        Ok(Context { engine: Rc::new(engine), database, release, skew_ms })
+        Ok(Context { engine: Rc::new(engine), database, release, skew_ms, seen: Rc::default() })
     }
 
     /// A tab closes, or dies: nothing in memory is left of it.

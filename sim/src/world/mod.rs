@@ -94,7 +94,7 @@ impl World {
         let weather = Weather::new(&schedule.faults);
         let store = SimStore::new(Arc::clone(&dice.server), Arc::clone(&weather), executor.time.clone());
         let books = Rc::new(RefCell::new(Books::new(journal.clone(), store.clone())));
-        let server = Server::new(store, schedule.batch_max);
+        let server = Server::new(store, schedule.batch_max, schedule.page_rows_max);
         let schemas =
             [Release::Old, Release::New].map(|release| Rc::new(schema_of(release, schedule.has_barrier)));
         let commons = Rc::new(Commons { journal, weather, executor, dice, server, books, schemas });

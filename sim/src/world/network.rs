@@ -123,6 +123,7 @@ impl Connection {
             return Err(refusal);
         }
         let token = self.token();
+        let is_never_answered = self.strikes(Fault::NeverAnswered);
         if self.strikes(Fault::DeliveredTwice) {
             let delay_ms = way_ms + self.commons.dice.network.wait_ms(COPY_MS_MAX);
             let copy = self.arrival(number, delay_ms, ask(Rc::clone(&self.commons), token.clone()));
@@ -146,6 +147,10 @@ impl Connection {
                 let _ = sender.send(answer);
             }
         });
+        if is_never_answered {
+            self.note(|| "waits for ever".into());
+            std::future::pending::<()>().await;
+        }
         let timeout = time.sleep_ms(TIMEOUT_MS);
         let answer = match futures_util::future::select(answer, timeout).await {
             futures_util::future::Either::Left((Ok(answer), _)) => answer,
@@ -224,7 +229,7 @@ impl Remote<Shared> for Connection {
         }
         let request = to_wire(upload);
         let wrong = Rc::new(upload.principal.clone());
-        let answer = self
+        let mut answer = self
             .exchange(upload.operations.len(), |commons, token| {
                 let (request, named) = (request.clone(), Rc::clone(&wrong));
                 async move {
@@ -236,6 +241,13 @@ impl Remote<Shared> for Connection {
                 }
             })
             .await?;
+        if self.strikes(Fault::AnswerPartial) {
+            let dice = &self.commons.dice.network;
+            answer.results.retain(|_| dice.one_in(2));
+            if dice.one_in(2) {
+                answer.results.reverse();
+            }
+        }
         self.note(|| {
             let results =
                 answer.results.iter().map(|result| format!("{} {}", result.id, result.status.name()));

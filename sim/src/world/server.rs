@@ -13,8 +13,8 @@ pub struct Server {
 
 impl Server {
     #[must_use]
-    pub fn new(store: SimStore, batch_max: usize) -> Self {
-        let rules = Rules { operations_max: batch_max, ..Rules::new(Some(server_schema())) };
+    pub fn new(store: SimStore, batch_max: usize, page_rows_max: u32) -> Self {
+        let rules = Rules { operations_max: batch_max, page_rows_max, ..Rules::new(Some(server_schema())) };
         Self { store, rules }
     }
 

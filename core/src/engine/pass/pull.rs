@@ -19,6 +19,7 @@ use crate::{
     engine::Engine,
     error::Error,
     log::entry::{Cursor, Id, MutationState},
+    planted,
     ports::{Durability, Event, Phase, Ports, Remote, RemoteError},
     protocol::{Download, PROTOCOL, Page},
     pull::{Plan, Set},
@@ -246,6 +247,11 @@ impl<P: Ports> Engine<P> {
             }
             let (has_more, rows) = (page.has_more, page.entities.len() + page.deletions.len());
             let parents = self.parents_elsewhere(set, &page, progress);
+            if planted!("cursor-before-its-page") {
+                let page = Page { entities: Vec::new(), deletions: Vec::new(), ..page.clone() };
+                let command = Command::Pull { set: set.clone(), from: from.clone(), page };
+                self.submit(command, Durability::Relaxed).await?;
+            }
             let command = Command::Pull { set: set.clone(), from, page };
             let Done::Pulled(Some(_)) = self.submit(command, Durability::Relaxed).await? else { continue };
             self.note_missed(parents, progress);

@@ -18,6 +18,7 @@ use crate::{
     error::Error,
     log::entry::{Id, Mutation, Operation, Refusal},
     outbox::{Backoff, Wanted, next_batch},
+    planted,
     ports::{Durability, Event, Phase, Ports, Remote, RemoteError},
     protocol::{OperationKind, PROTOCOL, Upload},
     state::Meta,
@@ -56,15 +57,26 @@ impl<P: Ports> Engine<P> {
             }
             self.set_status(|status| status.phase = Phase::Pushing);
             let fresh = self.never_sent(&chosen.mutations);
-            let command = Command::Send { mutations: chosen.mutations };
-            let Done::Marked(marked) = self.submit(command, Durability::Strict).await? else { continue };
+            let marked = if planted!("marked-after-the-request") {
+                chosen.mutations
+            } else {
+                self.mark_sending(chosen.mutations).await?
+            };
             if marked.is_empty() {
                 return Ok(failed.map_or(Ok(()), Err));
             }
             let upload = self.upload(&marked);
             let sent_at = self.ports.clock().elapsed_ms();
-            match self.ports.remote().push(&upload).await {
-                Ok(answer) => {
+            let answer = self.ports.remote().push(&upload).await;
+            if planted!("marked-after-the-request") {
+                self.mark_sending(marked.clone()).await?;
+            }
+            match answer {
+                Ok(mut answer) => {
+                    if planted!("answers-by-position") {
+                        let named = answer.results.iter_mut().zip(&marked);
+                        named.for_each(|(result, id)| result.id = id.to_string());
+                    }
                     self.set_status(|status| status.unreachable = false);
                     self.hear(sent_at, answer.server_time).await;
                     let tally = self
@@ -96,6 +108,14 @@ impl<P: Ports> Engine<P> {
                     }
                 }
             }
+        }
+    }
+
+    /// Marks what a request will carry, before it does; those of them that may go.
+    async fn mark_sending(&self, mutations: Vec<Id>) -> Result<Vec<Id>, Error> {
+        match self.submit(Command::Send { mutations }, Durability::Strict).await? {
+            Done::Marked(marked) => Ok(marked),
+            _ => Ok(Vec::new()),
         }
     }
 
@@ -197,6 +217,12 @@ impl<P: Ports> Engine<P> {
                 // Once is a hiccup. Twice may be something in it.
                 if pacing.backoff.failures() > 0 {
                     pacing.batch_limit = Some(marked.len().div_ceil(2));
+                }
+            }
+            (Remedy::BackOff { splits: false, .. }, _) if planted!("offline-costs-attempts") => {
+                for mutation in marked.iter().cloned() {
+                    let command = Command::Fail { mutation, refusal: refusal(), wait_ms: 0, spends: true };
+                    self.submit(command, Durability::Relaxed).await?;
                 }
             }
             (Remedy::BackOff { splits: false, .. } | Remedy::Hold(_) | Remedy::PullInFull, _) => {}

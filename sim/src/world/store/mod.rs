@@ -13,6 +13,7 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
+use landfall_core::planted;
 use landfall_core::protocol::OperationKind;
 use landfall_server::{
     decisions::port::{
@@ -93,6 +94,7 @@ impl Committed {
     /// Up to where no open transaction can commit any more.
     fn visible_seq(&self) -> u64 {
         let first_open = self.open.values().flatten().min();
+        let first_open = first_open.filter(|_| !planted!("later-commit-passed"));
         first_open.map_or(self.last_seq, |first| first - 1)
     }
 
@@ -297,8 +299,12 @@ impl Snapshot for SimSnapshot {
         };
         // What follows a place that is not visible comes with a later page. (A range that ends before it begins panics.)
         let in_order = by_seq.range(from..).take_while(|(seq, _)| **seq <= self.position.last_seq);
+        // A cursor of time stands where the latest change before it was stamped.
+        let before = by_seq.range(..from).take_while(|_| planted!("cursor-by-time"));
+        let stamped = before.filter_map(|(_, key)| Some(records.get(key)?.updated_at)).max();
+        let is_passed = |record: &Record| Some(record.updated_at) <= stamped;
         let mut matching = in_order.filter_map(|(_, key)| {
-            let record = records.get(key)?;
+            let record = records.get(key).filter(|record| !is_passed(record))?;
             (record.tenant == query.tenant && query.tables.contains(&record.table)).then_some(record)
         });
         let records = matching.by_ref().take(query.limit as usize).map(|record| (**record).clone()).collect();
