@@ -1,6 +1,6 @@
 //! Bugs on purpose, to prove that the simulator would find them.
 //!
-//! Each is a named switch in the line that it breaks: `if planted!("coalesce-in-flight") { … }`. Without the feature
+//! Each is a named switch in the line that it breaks: `if planted!("edited-in-flight") { … }`. Without the feature
 //! `planted` the switch is `false` when it is compiled and nothing of it is left; with it, [`plant`] chooses one at run time.
 //! [`BUGS`] says which promise each breaks, and which trap it stands for.
 
@@ -31,12 +31,6 @@ pub const BUGS: &[Bug] = &[
     bug(1, "void-entry-counts", "two tabs on one queue: a reader folds what lost the race"),
     bug(3, "doubt-is-a-new-write", "a write whose outcome is unknown is done again under new ids"),
     bug(2, "older-release-writes", "an old tab goes on writing under a new schema"),
-    bug(
-        1,
-        "stale-compactor-wins",
-        "two tabs compact at once, and the second takes away what the first has written",
-    ),
-    bug(1, "log-cut-too-far", "a compaction deletes what was appended while it ran"),
     bug(
         0,
         "removal-compacted-away",
@@ -74,11 +68,6 @@ pub const BUGS: &[Bug] = &[
     bug(9, "stored-reference-left", "a stored record names its parent by an id that is mapped"),
     bug(9, "loaded-reference-left", "a table that is loaded later names parents by ids that are mapped"),
     // The pull.
-    bug(
-        8,
-        "older-row-overwrites",
-        "a pull racing a push: an older row overwrites a newer one, and the deleted lives again",
-    ),
     bug(10, "pending-overwritten", "a pulled row overwrites what is pending"),
     bug(
         8,
@@ -100,11 +89,6 @@ pub const BUGS: &[Bug] = &[
     bug(12, "sent-as-somebody-else", "a user switch with work pending: it is applied as the new user's"),
     bug(3, "key-forgotten", "an idempotency key is forgotten by the server too early"),
     bug(2, "withdrawal-forgotten", "a withdrawal is answered and not remembered, and a late copy is applied"),
-    bug(
-        8,
-        "tombstone-no-obstacle",
-        "delete, then create again: a tombstone does not stop a create that comes again",
-    ),
     bug(6, "purge-unnoticed", "tombstones are purged that a device has not seen, and it is not told"),
     bug(7, "page-end-passed", "the cursor of a full page stands behind the rows that did not fit"),
     bug(
@@ -120,7 +104,7 @@ pub const BUGS: &[Bug] = &[
 ///
 /// # Panics
 ///
-/// Where the name is not in it: when it is compiled.
+/// On a name that is not in it: where [`planted!`](crate::planted!) asks, that does not compile.
 #[must_use]
 pub const fn place_of(name: &str) -> usize {
     let mut place = 0;

@@ -12,7 +12,7 @@ usage: landfall-sim [--seeds N] [--from SEED] [--minutes M | --seconds S]
        landfall-sim --seed SEED [--trace]
        landfall-sim --replay FILE [--trace]
        landfall-sim --required DIRECTORY [--from SEED] [--minutes M | --seconds S]
-       landfall-sim --planted [NAME]";
+       landfall-sim --planted [NAME] [--seeds N]";
 
 /// What to do.
 pub(crate) struct Wanted {

@@ -144,17 +144,14 @@ fn planted(only: Option<&str>, seeds: u64) -> bool {
         let found = search(bug, seeds);
         let seconds = found.elapsed.as_secs_f64();
         println!("{} (promise {}): {}", bug.name, bug.promise, bug.trap);
-        match found.found {
-            Some(seed) => {
-                println!(
-                    "  found by seed {seed}, after {} schedules and {seconds:.1} s; the seed passes without it",
-                    seed + 1
-                );
-            }
-            None => {
-                println!("  not found in {seeds} schedules, {seconds:.1} s");
-                missed += 1;
-            }
+        if let Some(seed) = found.found {
+            println!(
+                "  found by seed {seed}, after {} schedules and {seconds:.1} s; the seed passes without it",
+                seed + 1
+            );
+        } else {
+            println!("  not found in {seeds} schedules, {seconds:.1} s");
+            missed += 1;
         }
         let mut otherwise: Vec<String> = found
             .otherwise

@@ -191,9 +191,7 @@ fn take_plain<B: Body>(
                 || held.deleted != copy.deleted
                 || !restored::same_data(draft, table, &held.data, &copy.data)
         }
-        Some(held) => {
-            planted!("older-row-overwrites") || held.version.is_none_or(|version| version < copy.version)
-        }
+        Some(held) => held.version.is_none_or(|version| version < copy.version),
     };
     if is_news {
         let row = settle::synced(copy, draft.record(table, id));

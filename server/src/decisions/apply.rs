@@ -1,7 +1,6 @@
 //! What one operation does to the records, or why it does nothing.
 
 use landfall_core::ids::is_temporary;
-use landfall_core::planted;
 use landfall_core::protocol::{Applied, Operation, OperationKind, Rejection};
 use landfall_core::schema::{Ids, Table};
 use serde_json::Value;
@@ -80,7 +79,7 @@ async fn create<T: Transaction>(
     } else {
         batch.tx.record(tenant, &operation.table, local).await?
     };
-    if let Some(record) = known.filter(|known| !(planted!("tombstone-no-obstacle") && known.deleted)) {
+    if let Some(record) = known {
         return Err(Reason::Conflict(Box::new(record)));
     }
     let id = if temporary { batch.tx.next_id().await? } else { local.to_owned() };

@@ -54,8 +54,8 @@ pub struct Row {
     pub versions: Vec<Version>,
     /// The last mutation of each database that took effect, by its order.
     applied: BTreeMap<usize, u64>,
-    /// By version: the database whose mutation made it.
-    made_by: BTreeMap<u64, usize>,
+    /// By version: the mutation that made it, and its database.
+    made_by: BTreeMap<u64, (String, usize)>,
 }
 
 impl Row {
@@ -84,6 +84,8 @@ pub struct Books {
     ever_applied: FxHashSet<Word>,
     /// What the server answered to a withdrawal: it will not be applied any more.
     rejected: FxHashSet<Word>,
+    /// Parked without an answer that names them: nobody there knows whether they took effect.
+    pub unanswered: FxHashSet<String>,
     /// Temporary ids, and the records that they became.
     named: FxHashMap<Word, (String, String)>,
     /// The tables for which a cursor was given.
@@ -109,6 +111,7 @@ impl Books {
             horizon: 0,
             ever_applied: FxHashSet::default(),
             rejected: FxHashSet::default(),
+            unanswered: FxHashSet::default(),
             named: FxHashMap::default(),
             served: FxHashMap::default(),
             told: BTreeMap::new(),
@@ -274,7 +277,8 @@ impl Books {
             self.journal.broken(number::ORDERED, what, &[mutation]);
         }
         *last = life.order;
-        row.made_by.insert(answer.result.version.unwrap_or_default(), life.database);
+        let made_by = (mutation.to_owned(), life.database);
+        row.made_by.insert(answer.result.version.unwrap_or_default(), made_by);
     }
 
     /// Whether a refusal follows from an order that was not kept: what it needed was here to be sent before it.
@@ -291,7 +295,9 @@ impl Books {
             }
             _ => return,
         };
-        for id in needed {
+        // What a restoration took back may have been applied before what needs it.
+        let is_restored = |id: &str| self.restored.iter().any(|(_, restored)| restored == id);
+        for id in needed.into_iter().filter(|id| !is_restored(id)) {
             let create = self.lives.iter().find(|(_, other)| {
                 other.operation == Operation::Create
                     && other.record_id == id
@@ -370,7 +376,13 @@ impl Books {
         else {
             return;
         };
-        if base < now && (base + 1..=now).all(|version| row.made_by.get(&version) == Some(&life.database)) {
+        let is_known_here = |version| {
+            let made_by: Option<&(String, usize)> = row.made_by.get(&version);
+            made_by.is_some_and(|(mutation, database)| {
+                *database == life.database && !self.unanswered.contains(mutation)
+            })
+        };
+        if base < now && (base + 1..=now).all(is_known_here) {
             let what = format!("mutation {mutation} conflicts with nothing but what was written before it");
             self.journal.broken(number::ISOLATED_FAILURE, what, &[mutation]);
         }
@@ -396,7 +408,6 @@ impl Books {
         }
         for key in keys {
             self.applied.remove(&key);
-            self.rejected.remove(&key);
         }
         self.epoch = epoch;
     }

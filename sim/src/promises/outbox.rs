@@ -194,7 +194,7 @@ impl Judging<'_> {
     }
 
     /// It failed by its own fault, if it failed.
-    fn judge_failure(&self, id: &Id, before: &Mutation<Shared>, after: &Mutation<Shared>) {
+    fn judge_failure(&mut self, id: &Id, before: &Mutation<Shared>, after: &Mutation<Shared>) {
         let code = after.error.as_ref().map_or("", |error| error.code.as_str());
         if after.attempts > before.attempts && code == Failure::NETWORK {
             let what = format!("{id} lost an attempt because there was no connection");
@@ -207,7 +207,9 @@ impl Judging<'_> {
             let what = format!("{id} is parked for what is no fault of its own: {code}");
             self.journal.broken(number::ISOLATED_FAILURE, what, &[id]);
         }
-        if !UNANSWERED.contains(&code) && self.books.is_remembered(&after.principal, id) {
+        if UNANSWERED.contains(&code) {
+            self.books.unanswered.insert(id.to_string());
+        } else if self.books.is_remembered(&after.principal, id) {
             let what = format!("{id} took effect, and is parked: {code}");
             self.journal.broken(number::ISOLATED_FAILURE, what, &[id]);
         }
@@ -285,6 +287,9 @@ impl Judging<'_> {
                         .as_ref()
                         .is_some_and(|other| is_of_record(other) && other.operation == mutation.operation)
             });
+        // A create under another id, after one of unknown outcome that had made the record.
+        let was_made_before = mutation.operation == Operation::Create
+            && self.books.row(&mutation.principal, table, record_id).and_then(Row::now).is_some();
         // Who deletes a record that the server refused to create leaves nothing behind; but refused it must be.
         let was_refused = shadow.state.record(table, record_id).is_none()
             && self.books.row(&mutation.principal, table, record_id).and_then(Row::now).is_none()
@@ -306,6 +311,7 @@ impl Judging<'_> {
                 (was_in_vain, "deleted in vain"),
                 (was_settled, "settled by its create"),
                 (was_renewed, "renewed"),
+                (was_made_before, "made before"),
                 (was_refused, "deleted, and its create was refused"),
             ];
             let why = why.iter().find(|(is, _)| *is).map_or("for no reason", |(_, why)| why);
@@ -318,6 +324,7 @@ impl Judging<'_> {
             || was_retried
             || was_settled
             || was_renewed
+            || was_made_before
             || was_refused)
         {
             let what = format!(

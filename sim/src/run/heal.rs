@@ -36,6 +36,7 @@ impl World {
         commons.dice.reseed(mix(schedule.seed, HEALING));
         let dice = Dice::new(mix(schedule.seed, HEALING + 1));
         commons.weather.heal();
+        commons.executor.put_out_fuses();
         for device in &self.devices {
             device.condition.is_offline.set(false);
             device.condition.is_refused.set(false);

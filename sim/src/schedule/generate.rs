@@ -119,10 +119,12 @@ fn rates(dice: &Dice) -> Rates {
     rates
 }
 
-/// Mostly moments, so that things meet; now and then long enough for anything to run out.
+/// Mostly moments, so that things meet, or nothing at all, so that they happen at once; now and then long enough for anything
+/// to run out.
 fn wait_ms(dice: &Dice) -> u64 {
     match dice.roll(100) {
-        0..60 => dice.roll(120),
+        0..15 => 0,
+        15..60 => dice.roll(120),
         60..92 => dice.roll(4_000),
         92..99 => dice.roll(120_000),
         _ => dice.roll(43_200_000),

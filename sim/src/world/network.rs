@@ -108,6 +108,16 @@ impl Connection {
             time.sleep_ms(way_ms.min(TIMEOUT_MS)).await;
             return Err(RemoteError::Network("offline".into()));
         }
+        let token = self.token();
+        // Also of one that is lost, for all that its sender hears.
+        if self.strikes(Fault::DeliveredTwice) {
+            let delay_ms = way_ms + self.commons.dice.network.wait_ms(COPY_MS_MAX);
+            let copy = self.arrival(number, delay_ms, ask(Rc::clone(&self.commons), token.clone()));
+            self.commons.executor.spawn(SERVER, async move {
+                // Nobody waits for its answer.
+                let _ = copy.await;
+            });
+        }
         if self.strikes(Fault::RequestLost) {
             self.note(|| "the request is lost".into());
             time.sleep_ms(self.commons.dice.network.wait_ms(TIMEOUT_MS)).await;
@@ -122,16 +132,7 @@ impl Connection {
             time.sleep_ms(way_ms.min(TIMEOUT_MS)).await;
             return Err(refusal);
         }
-        let token = self.token();
         let is_never_answered = self.strikes(Fault::NeverAnswered);
-        if self.strikes(Fault::DeliveredTwice) {
-            let delay_ms = way_ms + self.commons.dice.network.wait_ms(COPY_MS_MAX);
-            let copy = self.arrival(number, delay_ms, ask(Rc::clone(&self.commons), token.clone()));
-            self.commons.executor.spawn(SERVER, async move {
-                // Nobody waits for its answer.
-                let _ = copy.await;
-            });
-        }
         let arrival = self.arrival(number, way_ms, ask(Rc::clone(&self.commons), token));
         let back_ms = self.way_ms(Fault::AnswerLate);
         let is_lost = self.strikes(Fault::AnswerLost);

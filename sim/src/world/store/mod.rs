@@ -230,6 +230,8 @@ impl SimStore {
         let last = committed.tables.by_seq.last_key_value().map_or(0, |(seq, _)| *seq);
         committed.last_seq = last.max(committed.purged_seq);
         committed.last_id += IDS_LEFT_OUT;
+        // What was under way can commit no more.
+        committed.open.clear();
         committed.epoch += 1;
         let epoch = committed.position().epoch;
         committed.events.push(Event::Restored { epoch, rows, keys });
