@@ -77,10 +77,15 @@ impl Plan {
     }
 }
 
+/// The tables of the set of that key.
+pub fn tables_of(key: &str) -> impl Iterator<Item = &str> {
+    key.split('@').next().into_iter().flat_map(|tables| tables.split(','))
+}
+
 /// Whether a table is in the set of that key.
 #[must_use]
 pub fn is_in(table: &str, key: &str) -> bool {
-    key.split('@').next().is_some_and(|tables| tables.split(',').any(|name| name == table))
+    tables_of(key).any(|name| name == table)
 }
 
 impl Set {

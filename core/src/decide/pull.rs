@@ -25,7 +25,7 @@ use crate::{
     log::entry::{Base, Cursor, FullPull, Id, Seen, ServerCopy},
     planted,
     protocol::{DeletionReason, DeletionRow, Page},
-    pull::Set,
+    pull::{self, Set},
     state::Meta,
 };
 
@@ -229,12 +229,14 @@ pub(super) fn begin_anew<B: Body>(draft: &mut Draft<'_, B>, writing: &Writing<'_
 }
 
 /// Takes up the sets of this release. One that has no cursor although the server's records are here takes the place of
-/// another one: it is pulled anew. The cursors of sets that are no more go.
+/// another one: it is pulled anew. The cursors of sets that are no more go; those with a table that a newer release knows are
+/// not ours to judge, and of that table's rows they alone say how old they are.
 pub(super) fn regroup<B: Body>(draft: &mut Draft<'_, B>, writing: &Writing<'_>, sets: &[Set]) {
     let gone: Vec<(Id, Option<FullPull>)> = draft
         .state()
         .cursors()
         .filter(|(key, _)| !sets.iter().any(|set| set.key == **key))
+        .filter(|(key, _)| pull::tables_of(key).all(|table| draft.schema().table(table).is_some()))
         .map(|(key, cursor)| (key.clone(), cursor.full))
         .collect();
     for set in sets {

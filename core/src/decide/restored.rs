@@ -8,7 +8,7 @@
 use super::{Writing, answer::park, draft::Draft, settle};
 use crate::{
     body::Body,
-    log::entry::{Base, Id, MutationState, Refusal, ServerCopy},
+    log::entry::{Base, Id, Mutation, MutationState, Refusal, ServerCopy},
     outbox::Class,
 };
 
@@ -49,6 +49,13 @@ pub(super) fn rebase<B: Body>(
         return false;
     }
     draft.put_base(table, id, Some(Base { theirs: Some(copy), ..base }));
+    // The first is told apart by the server, or here. Those after it are sent once it is decided, on top of what is there now: under
+    // the number of then they could meet another version that has it.
+    for mutation in outstanding.iter().skip(1).filter(|mutation| mutation.first_sent_at.is_none()) {
+        if mutation.base_version.is_some_and(|base| base != version) {
+            draft.put_mutation(Mutation { base_version: Some(version), ..(**mutation).clone() });
+        }
+    }
     match outstanding.first() {
         Some(first)
             if !same

@@ -252,7 +252,10 @@ impl Judging<'_> {
         let is_of_record = |other: &Mutation<Shared>| {
             other.table == *table && shadow.state.resolve(&other.record_id) == shadow.state.resolve(record_id)
         };
-        let was_applied = self.books.was_applied(&mutation.principal, id);
+        // A record that is there was created, under whichever id of the create.
+        let was_applied = self.books.was_applied(&mutation.principal, id)
+            || (mutation.operation == Operation::Create
+                && self.books.row(&mutation.principal, table, record_id).and_then(Row::now).is_some());
         let was_in_vain = mutation.operation == Operation::Delete
             && self.books.row(&mutation.principal, table, record_id).is_none_or(|row| {
                 row.now().is_none_or(|record| record.deleted)

@@ -22,7 +22,7 @@ use crate::{
     planted,
     ports::{Durability, Event, Phase, Ports, Remote, RemoteError},
     protocol::{Download, PROTOCOL, Page},
-    pull::{Plan, Set},
+    pull::{Plan, Set, tables_of},
     state::{Meta, State},
 };
 
@@ -111,7 +111,9 @@ impl<P: Ports> Engine<P> {
         let Some(epoch) = state.meta(Meta::EPOCH) else { return false };
         let unfinished =
             |cursor: &Cursor| cursor.is_of_another(epoch) || cursor.full.is_some_and(|full| full.forced);
-        state.cursors().any(|(_, cursor)| unfinished(cursor))
+        // The sets of a newer release are pulled by it, and what is in them besides is not sent from here.
+        let is_ours = |set: &str| tables_of(set).all(|table| self.schema.table(table).is_some());
+        state.cursors().any(|(set, cursor)| is_ours(set) && unfinished(cursor))
     }
 
     /// Whether something is to be sent for the first time, and nothing says what time it is at the server. Sent with a time

@@ -233,6 +233,8 @@ impl SimStore {
         // What was under way can commit no more.
         committed.open.clear();
         committed.epoch += 1;
+        // What was under way is no longer: nobody waits for it.
+        committed.open.clear();
         let epoch = committed.position().epoch;
         committed.events.push(Event::Restored { epoch, rows, keys });
     }
