@@ -9,6 +9,7 @@ use landfall_sim::{
 
 pub(crate) const USAGE: &str = "\
 usage: landfall-sim [--seeds N] [--from SEED] [--minutes M | --seconds S]
+                    [--failures N]
        landfall-sim --seed SEED [--trace]
        landfall-sim --replay FILE [--trace]
        landfall-sim --required DIRECTORY [--from SEED] [--minutes M | --seconds S]
@@ -38,6 +39,7 @@ struct Said {
     seeds: Option<u64>,
     from: u64,
     at_most: Option<Duration>,
+    failures: Option<u64>,
     seed: Option<u64>,
     replay: Option<PathBuf>,
     required: Option<PathBuf>,
@@ -57,6 +59,7 @@ impl Wanted {
                 "--from" => said.from = number(&value()?)?,
                 "--minutes" => said.at_most = Some(Duration::from_secs(60 * number(&value()?)?)),
                 "--seconds" => said.at_most = Some(Duration::from_secs(number(&value()?)?)),
+                "--failures" => said.failures = Some(number(&value()?)?),
                 "--seed" => said.seed = Some(number(&value()?)?),
                 "--replay" => said.replay = Some(value()?.into()),
                 "--required" => said.required = Some(value()?.into()),
@@ -78,6 +81,7 @@ impl Said {
             first_seed: self.from,
             seeds: self.seeds.unwrap_or(if self.at_most.is_some() { u64::MAX } else { SEEDS }),
             at_most: self.at_most.unwrap_or(FOR_EVER),
+            failures_max: self.failures.and_then(|number| usize::try_from(number).ok()).unwrap_or(1),
         };
         if self.is_planted {
             return Ok(Task::Planted { name: self.planted_name, seeds: self.seeds.unwrap_or(PLANTED_SEEDS) });

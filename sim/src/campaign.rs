@@ -1,6 +1,7 @@
 //! Many schedules, on as many threads as there are cores.
 
 use std::{
+    collections::BTreeMap,
     fmt::Write,
     sync::{
         Mutex, PoisonError,
@@ -29,6 +30,8 @@ pub struct Extent {
     pub first_seed: u64,
     pub seeds: u64,
     pub at_most: Duration,
+    /// It stops after so many that failed.
+    pub failures_max: usize,
 }
 
 /// What many schedules came to.
@@ -37,8 +40,8 @@ pub struct Tally {
     pub schedules: u64,
     pub virtual_ms: u64,
     pub faults: Counts,
-    /// The failure of the smallest seed.
-    pub failure: Option<(u64, Violation)>,
+    /// Those that failed, by their seeds.
+    pub failures: BTreeMap<u64, Violation>,
     pub elapsed: Duration,
 }
 
@@ -49,10 +52,8 @@ impl Tally {
         for (fault, count) in outcome.faults {
             *self.faults.entry(fault).or_default() += count;
         }
-        if let Err(violation) = outcome.result
-            && self.failure.as_ref().is_none_or(|(first, _)| seed < *first)
-        {
-            self.failure = Some((seed, violation));
+        if let Err(violation) = outcome.result {
+            self.failures.insert(seed, violation);
         }
     }
 
@@ -103,9 +104,9 @@ pub fn campaign(extent: Extent, progress: &(dyn Fn(u64, Duration) + Sync)) -> Ta
             }
             let seed = extent.first_seed.wrapping_add(at);
             let outcome = run(&generate(seed), false);
-            stopped.fetch_or(outcome.result.is_err(), Ordering::Relaxed);
             let mut tally = tally.lock().unwrap_or_else(PoisonError::into_inner);
             tally.add(seed, outcome);
+            stopped.store(tally.failures.len() >= extent.failures_max, Ordering::Relaxed);
             if tally.schedules.is_multiple_of(1_000) {
                 progress(tally.schedules, started.elapsed());
             }

@@ -69,7 +69,11 @@ fn many(extent: Extent) -> bool {
     };
     let mut tally = campaign(extent, &progress);
     print!("{}", tally.report());
-    if let Some((seed, violation)) = tally.failure.take() {
+    let first = tally.failures.pop_first();
+    for (seed, violation) in &tally.failures {
+        println!("seed {seed}: {violation}");
+    }
+    if let Some((seed, violation)) = first {
         println!("\nseed {seed}");
         show(generate(seed), violation);
         println!("to see it again: cargo xtask simulate --seed {seed}");

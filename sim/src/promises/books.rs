@@ -82,7 +82,7 @@ pub struct Books {
     horizon: u64,
     /// What ever took effect, also where a restoration took it back.
     ever_applied: FxHashSet<Word>,
-    /// What the server answered to a withdrawal: it will not be applied any more.
+    /// What it ever refused for good, also where a restoration let it forget that: the device has heard it.
     rejected: FxHashSet<Word>,
     /// Parked without an answer that names them: nobody there knows whether they took effect.
     pub unanswered: FxHashSet<String>,
@@ -133,7 +133,7 @@ impl Books {
         at.is_some_and(|at| *at >= self.horizon)
     }
 
-    /// Whether the server will not apply it any more.
+    /// Whether the server has said that it will not apply it.
     #[must_use]
     pub fn was_refused(&self, principal: &str, mutation: &str) -> bool {
         self.rejected.contains(&(principal.to_owned(), mutation.to_owned()))
