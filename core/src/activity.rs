@@ -366,6 +366,7 @@ mod tests {
             message: "editors only".into(),
             field: None,
             class: Class::Validation,
+            ..Refusal::default()
         };
         assert_eq!(
             sentence(What::Parked { of, conflict: false, reason }),

@@ -32,6 +32,7 @@ pub(super) fn settle_all<B: Body>(
         note::take_epoch(draft, writing.now_ms(), &answer.epoch);
     }
     draft.put_meta(Meta::SERVER_TIME, answer.server_time.to_string());
+    draft.outdate_forced_pages();
     let outcomes = parents_first(draft, answer);
     let is_spoilt = planted!("one-rejected-parks-its-batch")
         && outcomes.iter().any(|(_, outcome)| matches!(outcome, Outcome::Rejected(_)));
@@ -43,7 +44,7 @@ pub(super) fn settle_all<B: Body>(
         match outcome {
             Outcome::Applied(_) | Outcome::Duplicate(_) if is_spoilt => {
                 let (code, message) = ("batch-rejected".to_owned(), String::new());
-                let refusal = Refusal { code, message, field: None, class: Class::Validation };
+                let refusal = Refusal { code, message, class: Class::Validation, ..Refusal::default() };
                 park(draft, writing, &mutation, MutationState::Rejected, refusal);
             }
             Outcome::Applied(made) | Outcome::Duplicate(made) => {
@@ -77,7 +78,7 @@ pub(super) fn settle_all<B: Body>(
             Outcome::Rejected(rejection) => {
                 let class = Class::of_rejection(&rejection.code);
                 let Rejection { code, field, message } = rejection;
-                let refusal = Refusal { code, message, field, class };
+                let refusal = Refusal { code, message, field, class, ..Refusal::default() };
                 let is_expired = refusal.code == forgotten::EXPIRED;
                 if let Some(copy) = forgotten::shown(draft, &mutation).filter(|_| is_expired) {
                     forgotten::was_applied(draft, &mutation, copy);
@@ -99,8 +100,8 @@ pub(super) fn settle_all<B: Body>(
                 let reason = Refusal {
                     code: "deferred".to_owned(),
                     message: "the server put it off".to_owned(),
-                    field: None,
                     class: Class::Transient,
+                    ..Refusal::default()
                 };
                 // A definite "not now": nothing of it is under way, but what may still be on its way from before.
                 let state =
@@ -160,7 +161,7 @@ fn conflict<B>(mutation: &Mutation<B>, theirs: &Theirs<B>) -> Refusal {
         }
         Theirs::Deletion(_) => ("deleted", "somebody else deleted it first".to_owned()),
     };
-    Refusal { code: code.to_owned(), message, field: None, class: Class::Conflict }
+    Refusal { code: code.to_owned(), message, class: Class::Conflict, ..Refusal::default() }
 }
 
 /// Whether the record in a create's way is another one: what was to be created does not exist.

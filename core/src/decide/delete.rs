@@ -10,7 +10,7 @@ use rustc_hash::{FxHashMap, FxHashSet};
 use super::{
     WriteOptions, Writing, check,
     draft::Draft,
-    settle,
+    park, settle,
     write::{add, is_placed, not_found, remember_base},
 };
 use crate::{
@@ -177,6 +177,12 @@ fn delete_one<B: Body>(
         return Ok(());
     }
     remember_base(draft, table, id, &record, outstanding.is_empty());
+    // Nobody has to decide about a create that is not wanted any more. The server may have it all the same.
+    for create in outstanding.iter().filter(|mutation| mutation.operation == Operation::Create) {
+        if create.state.is_parked() && create.may_be_applied() {
+            park::withdraw(draft, create);
+        }
+    }
     let mut base_version = record.version;
     // What only this deletion follows need not be told any more: but for what gave others something to wait for, and
     // for what itself has its place among the changes of other records.

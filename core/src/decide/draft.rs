@@ -284,9 +284,23 @@ impl<'s, B: Body> Draft<'s, B> {
             full: Some(FullPull {
                 forced: known.is_none() || full.is_some_and(|full| full.forced),
                 pages: 0,
+                answers: full.map_or(0, |full| full.answers),
             }),
         };
         self.put_cursor(set, Some(cursor));
+    }
+
+    /// The pages that are under way of full pulls that take rows without comparing versions were made before an answer that
+    /// has come: they are asked for again.
+    pub fn outdate_forced_pages(&mut self) {
+        let forced = |(set, cursor): (&Id, &Cursor)| {
+            let full = cursor.full.filter(|full| full.forced)?;
+            let full = Some(FullPull { answers: full.answers.wrapping_add(1), ..full });
+            Some((set.clone(), Cursor { full, ..cursor.clone() }))
+        };
+        for (set, cursor) in self.state.cursors().filter_map(forced).collect::<Vec<_>>() {
+            self.put_cursor(&set, Some(cursor));
+        }
     }
 
     /// Begins to pull every set from the beginning that this table is in.

@@ -60,7 +60,9 @@ pub(super) fn was_applied<B: Body>(draft: &mut Draft<'_, B>, mutation: &Mutation
 /// What is known already that shows that a mutation was applied. Of a record that was created here, only a pull can have brought
 /// a copy.
 pub(super) fn shown<B: Body>(draft: &Draft<'_, B>, mutation: &Mutation<B>) -> Option<ServerCopy<B>> {
-    let known = draft.base(&mutation.table, &mutation.record_id).and_then(|base| base.newest());
+    // What a full pull did not find is of a server that was restored since: it shows nothing of the one there is.
+    let base = draft.base(&mutation.table, &mutation.record_id).filter(|base| !base.left);
+    let known = base.and_then(|base| base.newest());
     known.filter(|copy| shows(copy, mutation.operation)).cloned()
 }
 

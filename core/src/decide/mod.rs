@@ -33,7 +33,7 @@ use crate::{
         orphans::{self, Strategy},
         rollups,
     },
-    log::entry::{Id, Mutation, MutationState, Operation, Refusal},
+    log::entry::{Cursor, Id, Mutation, MutationState, Operation, Refusal},
     protocol::{OperationResult, Page},
     pull::Set,
     schema::Priority,
@@ -78,8 +78,8 @@ pub enum Command<B> {
     /// Takes a page in, and its cursor with it.
     Pull {
         set: Set,
-        /// The cursor that the page was asked with.
-        from: Option<String>,
+        /// The set's cursor when the page was asked for.
+        from: Option<Cursor>,
         page: Page<B>,
     },
     /// Begins to pull a set from the beginning, because the server refused to go on (`code`). What is here stays until the pull
@@ -348,7 +348,7 @@ fn decide_on<B: Body>(
         Command::Send { mutations } => Ok(Done::Marked(send::mark(draft, writing, mutations))),
         Command::Answer { answer } => Ok(Done::Answered(answer::settle_all(draft, writing, answer))),
         Command::Pull { set, from, page } => {
-            Ok(Done::Pulled(pull::take(draft, writing, set, from.as_deref(), page)))
+            Ok(Done::Pulled(pull::take(draft, writing, set, from.as_ref(), page)))
         }
         Command::BeginFullPull { set, code } => {
             pull::begin_anew(draft, writing, set, code);

@@ -97,7 +97,7 @@ fn is_in_doubt<B: Body>(draft: &Draft<'_, B>, mutation: &Mutation<B>) -> bool {
 }
 
 /// It goes out once more, to be forgotten. Nothing else of it changes: the server may be applying it at this moment.
-fn withdraw<B: Body>(draft: &mut Draft<'_, B>, mutation: &Mutation<B>) {
+pub(super) fn withdraw<B: Body>(draft: &mut Draft<'_, B>, mutation: &Mutation<B>) {
     draft.put_mutation(Mutation {
         withdrawing: true,
         state: MutationState::Sending,

@@ -40,20 +40,22 @@ struct Taking {
     scoped: bool,
 }
 
-/// Takes a page in, and its cursor with it; how many rows were news. `from`: the cursor that the page was asked with. `None`: the
-/// page is not the next one any more, since another context has pulled meanwhile or begun anew. What it brings comes again.
+/// Takes a page in, and its cursor with it; how many rows were news. `from`: the set's cursor when the page was asked for. `None`:
+/// the page is not the next one any more, since another context has pulled meanwhile or begun anew, or, where versions
+/// cannot be compared, has heard an answer that the page may not know of. What it brings comes again.
 pub(super) fn take<B: Body>(
     draft: &mut Draft<'_, B>,
     writing: &Writing<'_>,
     set: &Set,
-    from: Option<&str>,
+    from: Option<&Cursor>,
     page: &Page<B>,
 ) -> Option<usize> {
     let known = draft.cursor(&set.key).cloned();
-    let place = known.as_ref().and_then(Cursor::place);
+    let (place, asked) = (known.as_ref().and_then(Cursor::place), from.and_then(Cursor::place));
     let other_epoch = known.as_ref().is_some_and(|known| known.is_of_another(&page.epoch));
     let full = known.as_ref().and_then(|known| known.full);
-    if place != from || (other_epoch && (full.is_none() || from.is_some())) {
+    let is_next = place == asked && full == from.and_then(|from| from.full);
+    if !is_next || (other_epoch && (full.is_none() || asked.is_some())) {
         return None;
     }
     let came_on = place != Some(page.cursor.as_str());
@@ -61,9 +63,9 @@ pub(super) fn take<B: Body>(
     note::take_epoch(draft, writing.now_ms(), &page.epoch);
     let news = take_rows(draft, writing, page, Taking { forced, scoped: set.scope.is_some() });
     let full = match full {
-        Some(FullPull { pages, .. }) if page.has_more => {
+        Some(FullPull { pages, answers, .. }) if page.has_more => {
             draft.put_seen(&set.key, pages, seen_of(page));
-            Some(FullPull { forced, pages: pages + 1 })
+            Some(FullPull { forced, pages: pages + 1, answers })
         }
         Some(FullPull { pages, .. }) => {
             sweep(draft, writing, set, pages, page);

@@ -38,8 +38,9 @@ pub(super) fn rebase<B: Body>(
     if same && base.theirs.is_none() {
         draft.put_base(table, id, Some(Base { base: Some(copy), ..base }));
         for mutation in outstanding {
-            // What may have been sent is frozen, its base too: if that is another one, the server says so.
-            if mutation.first_sent_at.is_none() && mutation.base_version.is_some_and(|base| base != version) {
+            // Also of what may have been sent: the server would take the number of then for a version of now that somebody else
+            // may have made. A copy that is still under way names the epoch of then, and is refused.
+            if mutation.base_version.is_some_and(|base| base != version) {
                 let mut rebased = (*mutation).clone();
                 rebased.base_version = Some(version);
                 draft.put_mutation(rebased);
@@ -66,8 +67,8 @@ pub(super) fn rebase<B: Body>(
                 code: "server-restored".to_owned(),
                 message: "the server was restored from a backup and has something else than this was made on"
                     .to_owned(),
-                field: None,
                 class: Class::Conflict,
+                ..Refusal::default()
             };
             park(draft, writing, first, MutationState::Conflict, refusal);
         }

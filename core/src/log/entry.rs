@@ -248,7 +248,7 @@ impl MutationState {
 }
 
 /// Why the server refused a mutation.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Refusal {
     pub code: String,
     pub message: String,
@@ -256,6 +256,9 @@ pub struct Refusal {
     pub field: Option<String>,
     #[serde(default)]
     pub class: Class,
+    /// It says no to a request, for a reason that is not in what it held: nothing of an earlier copy that may still be on its way.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub unanswered: bool,
 }
 
 impl Refusal {
@@ -265,7 +268,7 @@ impl Refusal {
     /// Whether it is parked without a definite answer of the server.
     #[must_use]
     pub fn is_unanswered(&self) -> bool {
-        self.code == Self::ATTEMPTS_SPENT
+        self.unanswered || self.code == Self::ATTEMPTS_SPENT
     }
 }
 
@@ -384,6 +387,9 @@ pub struct FullPull {
     /// How many pages of it have been noted: see [`Change::Seen`].
     #[serde(rename = "n")]
     pub pages: u32,
+    /// How many answers to changes came meanwhile, if it is forced: a page that was asked for before one may be older than it.
+    #[serde(rename = "a", default, skip_serializing_if = "is_zero")]
+    pub answers: u32,
 }
 
 /// Ids of records, by table.

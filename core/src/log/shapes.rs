@@ -150,6 +150,7 @@ fn mutations(entry: &Entry<Value>) -> [Mutation<Value>; 2] {
         message: "no".into(),
         field: Some("title".into()),
         class: Class::Validation,
+        ..Refusal::default()
     };
     assert_eq!(changed.error, Some(refusal));
     [born, changed]

@@ -101,6 +101,12 @@ pub fn remedy(error: &RemoteError) -> Remedy {
     }
 }
 
+/// Whether a request was refused for what it held, so that every copy of it is.
+#[must_use]
+pub fn is_about_content(error: &RemoteError) -> bool {
+    matches!(error, RemoteError::Refused { status: 400 | 409 | 412 | 413 | 414 | 422 | 431, .. })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -215,15 +215,22 @@ impl Judging<'_> {
         }
     }
 
-    /// Whether a person gave it up: itself, or something that it builds on, by however many steps. What lies between need not go
-    /// with it: the deletion of a record whose create is in doubt stays.
+    /// Whether a person gave it up: itself, or something that it builds on, by however many steps; or, of a create, the record.
+    /// What lies between need not go with it: the deletion of a record whose create is in doubt stays.
     fn is_given_up(&mut self, id: &Id, mutation: &Mutation<Shared>, transitions: &[Transition]) -> bool {
         let state = &self.shadow.state;
         let before = transitions.iter().filter_map(|other| other.before.as_deref());
         let known: Vec<&Mutation<Shared>> = before.chain(state.outbox.iter().map(|other| &**other)).collect();
         let mut reach: Vec<(&Id, &Mutation<Shared>)> = vec![(id, mutation)];
         let mut at = 0;
-        let mut is_given_up = false;
+        let deletes = |other: &Mutation<Shared>| {
+            other.operation == Operation::Delete
+                && other.table == mutation.table
+                && state.resolve(&other.record_id) == state.resolve(&mutation.record_id)
+        };
+        let mut deletions = transitions.iter().filter(|other| other.before.is_none());
+        let mut is_given_up = mutation.operation == Operation::Create
+            && deletions.any(|other| other.after.as_deref().is_some_and(deletes));
         while let Some(&(id, mutation)) = reach.get(at) {
             at += 1;
             is_given_up |= self.shadow.given_up.contains(id);
@@ -252,10 +259,7 @@ impl Judging<'_> {
         let is_of_record = |other: &Mutation<Shared>| {
             other.table == *table && shadow.state.resolve(&other.record_id) == shadow.state.resolve(record_id)
         };
-        // A record that is there was created, under whichever id of the create.
-        let was_applied = self.books.was_applied(&mutation.principal, id)
-            || (mutation.operation == Operation::Create
-                && self.books.row(&mutation.principal, table, record_id).and_then(Row::now).is_some());
+        let was_applied = self.books.was_applied(&mutation.principal, id);
         let was_in_vain = mutation.operation == Operation::Delete
             && self.books.row(&mutation.principal, table, record_id).is_none_or(|row| {
                 row.now().is_none_or(|record| record.deleted)

@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-pub(super) use crate::outbox::{Remedy, remedy};
+pub(super) use crate::outbox::{Remedy, is_about_content, remedy};
 use crate::{
     engine::{Engine, status::Failure},
     log::entry::{Id, Refusal},

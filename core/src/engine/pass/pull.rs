@@ -238,7 +238,7 @@ impl<P: Ports> Engine<P> {
             self.set_status(|status| status.unreachable = false);
             self.hear(sent_at, page.server_time).await;
             // Not every remote notices a cursor of another epoch.
-            if from.is_some() && cursor.is_some_and(|cursor| cursor.is_of_another(&page.epoch)) {
+            if from.is_some() && cursor.as_ref().is_some_and(|cursor| cursor.is_of_another(&page.epoch)) {
                 if beginnings == BEGINNINGS_MAX {
                     let message = "its epoch is another one each time";
                     return Ok(Err(RemoteError::Foreign(message.to_owned())));
@@ -251,10 +251,10 @@ impl<P: Ports> Engine<P> {
             let parents = self.parents_elsewhere(set, &page, progress);
             if planted!("cursor-before-its-page") {
                 let page = Page { entities: Vec::new(), deletions: Vec::new(), ..page.clone() };
-                let command = Command::Pull { set: set.clone(), from: from.clone(), page };
+                let command = Command::Pull { set: set.clone(), from: cursor.clone(), page };
                 self.submit(command, Durability::Relaxed).await?;
             }
-            let command = Command::Pull { set: set.clone(), from, page };
+            let command = Command::Pull { set: set.clone(), from: cursor, page };
             let Done::Pulled(Some(_)) = self.submit(command, Durability::Relaxed).await? else { continue };
             self.note_missed(parents, progress);
             progress.rows.set(progress.rows.get() + rows);

@@ -8,7 +8,7 @@
 
 use super::{
     Report,
-    pacing::{Remedy, failure, remedy},
+    pacing::{Remedy, failure, is_about_content, remedy},
 };
 use crate::{
     activity::Failure,
@@ -186,7 +186,13 @@ impl<P: Ports> Engine<P> {
                 RemoteError::Refused { message: words, .. } if !words.is_empty() => words.clone(),
                 _ => message,
             };
-            Refusal { code, message, field: None, class: remedy.class() }
+            Refusal {
+                code,
+                message,
+                field: None,
+                class: remedy.class(),
+                unanswered: !is_about_content(error),
+            }
         };
         match (&remedy, marked) {
             (Remedy::Halve { .. }, [poison]) => {
