@@ -33,6 +33,12 @@ pub const BUGS: &[Bug] = &[
     bug(2, "older-release-writes", "an old tab goes on writing under a new schema"),
     bug(
         0,
+        "stale-compactor-wins",
+        "two tabs compact at once, and the second takes away what the first has written",
+    ),
+    bug(1, "log-cut-too-far", "a compaction deletes what was appended while it ran"),
+    bug(
+        0,
         "removal-compacted-away",
         "a compaction forgets deletions while older runs still hold what was deleted",
     ),
@@ -68,6 +74,11 @@ pub const BUGS: &[Bug] = &[
     bug(9, "stored-reference-left", "a stored record names its parent by an id that is mapped"),
     bug(9, "loaded-reference-left", "a table that is loaded later names parents by ids that are mapped"),
     // The pull.
+    bug(
+        8,
+        "older-row-overwrites",
+        "a pull racing a push: an older row overwrites a newer one, and the deleted lives again",
+    ),
     bug(10, "pending-overwritten", "a pulled row overwrites what is pending"),
     bug(
         8,

@@ -67,6 +67,8 @@ faults! {
     Unavailable = 25,
     /// A context that holds the lease looks dead to another, which takes it: both are at it.
     LeaseStolen = 30,
+    /// A context is frozen for a while, or its timers are slowed down: what it wanted to wait takes longer.
+    TimerLate = 30,
     /// A read of the store is aborted.
     ReadAborted = 12,
     /// A write is aborted, and its writer hears only that something is wrong.

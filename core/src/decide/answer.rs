@@ -209,14 +209,6 @@ pub(super) fn fail<B: Body>(
     let Some(mutation) = draft.mutation(id).filter(|mutation| !mutation.state.is_parked()).cloned() else {
         return;
     };
-    // A refusal of the request says nothing of a copy that was under way before. Where a pull has brought the record since,
-    // it was created by that copy.
-    let is_final = refusal.class != Class::Transient && !mutation.withdrawing;
-    if let (Operation::Create, true) = (mutation.operation, is_final)
-        && let Some(copy) = forgotten::shown(draft, &mutation)
-    {
-        return forgotten::was_applied(draft, &mutation, copy);
-    }
     match refusal.class {
         // Whether the server had applied it before, it has not said: that is asked again until it does.
         _ if mutation.withdrawing => wait(draft, writing, &mutation, refusal.clone(), wait_ms, false),
@@ -276,6 +268,13 @@ fn apply<B: Body>(
     draft.remove_mutation(&mutation.id);
 
     let base = draft.base(table, &id).cloned();
+    // Answered once more after a restoration: what a pull has brought since has it in it. Beside theirs, or of what a pull did not
+    // find, the base may be of before.
+    let is_of_now = |base: &&Base<B>| !base.left && base.theirs.is_none();
+    let has_it = |base: &&Base<B>| base.base.as_ref().is_some_and(|copy| copy.version >= applied.version);
+    if let Some(base) = base.as_ref().filter(is_of_now).filter(has_it) {
+        return go_on_from(draft, table, &id, base.clone());
+    }
     let theirs = base.as_ref().and_then(|base| base.theirs.as_ref());
     // The server applied it to the version that it names. That may be theirs, where one before it was given up; and theirs is looked at
     // first, since a base may be of a server that was restored since.
@@ -304,15 +303,19 @@ fn apply<B: Body>(
     let left = base.as_ref().is_some_and(|base| base.left);
     let is_newer = |theirs: &ServerCopy<B>| theirs.version > version && !planted!("late-answer-overwrites");
     let theirs = base.and_then(|base| base.theirs).filter(is_newer);
-    draft.put_base(table, &id, Some(Base { base: Some(made), theirs, left }));
-    for next in draft.mutations_of(table, &id) {
+    go_on_from(draft, table, &id, Base { base: Some(made), theirs, left });
+}
+
+/// Lets a record's later changes go on from what the server has made of those before.
+fn go_on_from<B: Body>(draft: &mut Draft<'_, B>, table: &Id, id: &Id, base: Base<B>) {
+    let version = base.base.as_ref().map(|made| made.version);
+    draft.put_base(table, id, Some(base));
+    for next in draft.mutations_of(table, id) {
         if next.first_sent_at.is_none() && !planted!("old-base-kept") {
-            let mut rebased = (*next).clone();
-            rebased.base_version = Some(version);
-            draft.put_mutation(rebased);
+            draft.put_mutation(Mutation { base_version: version, ..(*next).clone() });
         }
     }
-    settle::settle(draft, table, &id);
+    settle::settle(draft, table, id);
 }
 
 /// A record gets its server id: it moves there with all that belongs to it, in this one entry.

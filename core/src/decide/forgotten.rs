@@ -11,6 +11,9 @@ use crate::{
     log::entry::{Base, Mutation, MutationState, Operation, ServerCopy},
 };
 
+/// What a create makes.
+const FIRST_VERSION: u64 = 1;
+
 /// The server's code.
 pub(super) const EXPIRED: &str = "expired";
 
@@ -19,15 +22,15 @@ pub(crate) fn is_expired<B>(mutation: &Mutation<B>) -> bool {
     mutation.state.is_parked() && mutation.error.as_ref().is_some_and(|error| error.code == EXPIRED)
 }
 
-/// Whether a mutation is a create that is settled by the record's being there, in whatever form. However it came to be parked: a
-/// refusal of the whole request says nothing of a copy that was under way before.
-pub(super) fn proves_birth<B>(first: &Mutation<B>) -> bool {
-    first.state.is_parked() && first.operation == Operation::Create
+/// Whether what the server has shows that a record's first outstanding mutation was applied. Ids are given once, so a record
+/// that is there was created by its create, whatever the answer was or will be. What is being withdrawn waits for its own.
+pub(super) fn proves<B>(copy: &ServerCopy<B>, first: &Mutation<B>) -> bool {
+    is_birth(first) || (is_expired(first) && shows(copy, first.operation))
 }
 
-/// Whether what the server has shows that a record's first outstanding mutation was applied.
-pub(super) fn proves<B>(copy: &ServerCopy<B>, first: &Mutation<B>) -> bool {
-    (is_expired(first) || proves_birth(first)) && shows(copy, first.operation)
+/// Whether a mutation is settled by its record's being there, in whatever form.
+pub(super) fn is_birth<B>(first: &Mutation<B>) -> bool {
+    first.operation == Operation::Create && !first.withdrawing
 }
 
 fn shows<B>(copy: &ServerCopy<B>, operation: Operation) -> bool {
@@ -43,7 +46,8 @@ fn shows<B>(copy: &ServerCopy<B>, operation: Operation) -> bool {
 pub(super) fn was_applied<B: Body>(draft: &mut Draft<'_, B>, mutation: &Mutation<B>, copy: ServerCopy<B>) {
     let (table, id) = (&mutation.table, &mutation.record_id);
     draft.remove_mutation(&mutation.id);
-    let alone = !copy.deleted && same_data(draft, table, &copy.data, &mutation.data);
+    let alone = !copy.deleted
+        && (copy.version == FIRST_VERSION || same_data(draft, table, &copy.data, &mutation.data));
     let version = alone.then_some(copy.version);
     let left = draft.base(table, id).is_some_and(|base| base.left);
     draft.put_base(table, id, Some(Base { base: Some(copy), theirs: None, left }));

@@ -1,7 +1,8 @@
 //! Taking in what others changed.
 //!
 //! A row counts only if it is newer than what is known of its record. What is outstanding stays on top: where a record has
-//! mutations, the row is kept beside them as theirs, and neither merged nor taken for the answer to any of them. The
+//! mutations, the row is kept beside them as theirs, and neither merged nor taken for the answer to any of them, but for their
+//! create: a record that is there was created. The
 //! temporary id under which a record was created comes with its row; that establishes the mapping even where the
 //! answer to the create was lost.
 //!
@@ -161,6 +162,7 @@ fn take_row<B: Body>(
     let Some(first) = first else { return take_plain(draft, taking, table, id, copy) };
     if forgotten::proves(&copy, first) {
         forgotten::was_applied(draft, first, copy);
+        draft.count(table, |stats| stats.pushed += 1);
         return true;
     }
     let base = draft.base(table, id).cloned().unwrap_or_default();
@@ -193,7 +195,9 @@ fn take_plain<B: Body>(
                 || held.deleted != copy.deleted
                 || !restored::same_data(draft, table, &held.data, &copy.data)
         }
-        Some(held) => held.version.is_none_or(|version| version < copy.version),
+        Some(held) => {
+            planted!("older-row-overwrites") || held.version.is_none_or(|version| version < copy.version)
+        }
     };
     if is_news {
         let row = settle::synced(copy, draft.record(table, id));
@@ -217,7 +221,7 @@ fn forget<B: Body>(draft: &mut Draft<'_, B>, table: &Id, id: &Id) -> bool {
     if !base.left {
         draft.put_base(table, id, Some(Base { left: true, ..base }));
     }
-    if forgotten::proves_birth(first) {
+    if forgotten::is_birth(first) {
         draft.remove_mutation(&first.id);
         settle::settle(draft, table, id);
     }

@@ -173,6 +173,10 @@ pub async fn compact<B: Body>(
         }
     }
     let text = write(&next)?;
+    if planted!("log-cut-too-far") {
+        let delete_log_through = Some(u64::MAX);
+        return Ok(Swap { generation, manifest: text, put, delete, delete_log_through });
+    }
     let delete_log_through = (manifest.through.key > 0).then_some(manifest.through.key);
     Ok(Swap { generation, manifest: text, put, delete, delete_log_through })
 }

@@ -169,6 +169,11 @@ impl Executor {
         }
     }
 
+    /// Runs no further than so many polls, and no time passes.
+    pub fn run_for_polls(&self, polls: u32) {
+        (0..polls).all(|_| self.step());
+    }
+
     /// Runs until that much time has passed.
     pub fn run_for_ms(&self, ms: u64) {
         let until = self.time.elapsed_ms() + ms;

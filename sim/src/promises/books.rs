@@ -219,10 +219,15 @@ impl Books {
         if let (1, Some(created_as)) = (record.version, &record.created_as) {
             let word = (record.created_by.clone(), created_as.clone());
             if let Some(twin) = self.named.insert(word, key.clone()) {
-                let is_dead = self.rows.get(&twin).and_then(Row::now).is_some_and(|twin| twin.deleted);
+                let now = self.rows.get(&twin).and_then(Row::now);
+                let is_dead = now.is_some_and(|twin| twin.deleted);
+                // Nobody knows of it any more: who was told so, and tries again, means a new one.
+                let is_forgotten = now.is_some_and(|twin| twin.deleted && twin.updated_at < self.horizon);
                 let promise = if is_dead { number::NOTHING_RESURRECTED } else { number::ONCE };
                 let what = format!("{created_as} was created twice, as {}/{} and {name}", twin.0, twin.1);
-                self.journal.broken(promise, what, &[created_as, &name]);
+                if !is_forgotten {
+                    self.journal.broken(promise, what, &[created_as, &name]);
+                }
             }
         }
         for ((database, _), (epoch, seq, tables)) in &self.told {

@@ -120,7 +120,6 @@ impl Judging<'_> {
             );
             self.journal.broken(number::ISOLATED_TENANTS, what, &[id]);
         }
-        self.note_texts(&mutation.data);
         let life = Life {
             database: self.shadow.number,
             principal: mutation.principal.to_string(),
@@ -133,8 +132,13 @@ impl Judging<'_> {
         self.books.lives.insert(id.to_string(), life);
     }
 
-    fn note_texts(&mut self, data: &Shared) {
-        for text in data.0.as_object().into_iter().flatten().filter_map(|(_, value)| value.as_str()) {
+    /// What was written is in an entry that counts, also where the same entry holds what was written over it.
+    pub(super) fn note_texts(&mut self, changes: &[Change<Shared>]) {
+        let written = changes.iter().filter_map(|change| match change {
+            Change::Mutation { row: Some(mutation), .. } => mutation.data.0.as_object(),
+            _ => None,
+        });
+        for text in written.flatten().filter_map(|(_, value)| value.as_str()) {
             if !self.shadow.texts.contains(text) {
                 self.shadow.texts.insert(text.into());
             }
@@ -189,7 +193,6 @@ impl Judging<'_> {
                 let what = format!("{id} lost its change of `{field}`");
                 self.journal.broken(number::CONSERVED, what, &[id]);
             }
-            self.note_texts(&after.data);
         }
     }
 

@@ -112,6 +112,7 @@ impl Shadow {
         let journal = self.journal.clone();
         let mut judging = Judging { shadow: self, books: &mut books.borrow_mut(), journal: &journal };
         judging.tell(key, &entry.changes);
+        judging.note_texts(&entry.changes);
         let transitions = outbox::transitions(&judging.shadow.state, &entry.changes);
         let touched = records::touched(&entry.changes);
         let cursors = pulled::cursors(&entry.changes);

@@ -10,7 +10,7 @@ use crate::{
     schedule::Schedule,
     world::{
         OBSERVER, World,
-        device::{Device, USERS},
+        device::{CONTEXTS, Device, USERS},
         schema::Release,
     },
 };
@@ -59,7 +59,8 @@ impl World {
                 for device in &self.devices {
                     agreement::compare_contexts(self, device);
                 }
-                return commons.journal.check();
+                commons.journal.check()?;
+                return self.open_once_more();
             }
         }
         let what =
@@ -67,6 +68,38 @@ impl World {
         let subjects: Vec<&str> = what.1.iter().map(String::as_str).collect();
         commons.journal.broken(number::CONVERGENT, format!("after healing: {}", what.0), &subjects);
         commons.journal.check()
+    }
+
+    /// What is stored is what was seen as it was stored: a context that opens now, and reads all of it, is held against the shadow.
+    fn open_once_more(self: &Rc<Self>) -> Result<(), Violation> {
+        for device in &self.devices {
+            (0..CONTEXTS).for_each(|slot| device.end(slot));
+            for user in 0..USERS {
+                if device.databases[user].shadow.borrow().seen_key() == 0 {
+                    continue;
+                }
+                let owned = Rc::clone(device);
+                let opened = self.commons.executor.finish(OBSERVER, PASS_MS_MAX, async move {
+                    let context = owned.open(user, user, Release::New).await?;
+                    context.load_all().await?;
+                    Ok::<_, landfall_core::error::Error>(context)
+                });
+                match opened {
+                    Some(Ok(context)) => agreement::compare_whole(self, &context),
+                    Some(Err(error)) => {
+                        let what = format!(
+                            "database {} does not open any more: {error}",
+                            device.databases[user].number
+                        );
+                        self.commons.journal.broken(number::DURABLE, what, &[]);
+                    }
+                    None => {
+                        self.commons.journal.broken(number::DURABLE, "a database never opens".into(), &[])
+                    }
+                }
+            }
+        }
+        self.commons.journal.check()
     }
 
     fn settle(&self) -> Result<(), Violation> {

@@ -59,11 +59,22 @@ fn walk(world: &Rc<World>, schedule: &Schedule) -> Result<(), Violation> {
             let (device, context) = step.on;
             (
                 "schedule",
-                format!("* step {number}: {:?} on {device}/{context}, then {} ms", step.act, step.wait_ms),
+                match step.polls {
+                    None => format!(
+                        "* step {number}: {:?} on {device}/{context}, then {} ms",
+                        step.act, step.wait_ms
+                    ),
+                    Some(polls) => {
+                        format!("* step {number}: {:?} on {device}/{context}, then {polls} polls", step.act)
+                    }
+                },
             )
         });
         world.begin(step, schedule.seed);
-        commons.executor.run_for_ms(step.wait_ms);
+        match step.polls {
+            None => commons.executor.run_for_ms(step.wait_ms),
+            Some(polls) => commons.executor.run_for_polls(polls),
+        }
         world.bury_the_dead();
         world.observe();
         if number % STEPS_BETWEEN_COMPARISONS == STEPS_BETWEEN_COMPARISONS - 1 {

@@ -14,6 +14,8 @@ use crate::{
 
 const STEPS_MIN: u64 = 200;
 const STEPS_SPREAD: u64 = 80;
+/// About as many as two writes take.
+const POLLS_MAX: u64 = 24;
 
 /// What people and timers do: present in every schedule, in these proportions.
 const WORK: &[(Act, u64)] = &[
@@ -77,6 +79,7 @@ pub fn generate(seed: u64) -> Schedule {
     }
     let total: u64 = acts.iter().map(|(_, weight)| weight).sum();
     let devices = 2 + dice.index(2);
+    let mut beside: Option<Step> = None;
     let step = |number: u64| {
         let mut at = dice.roll(total);
         let act = acts.iter().find(|(_, weight)| {
@@ -86,8 +89,21 @@ pub fn generate(seed: u64) -> Schedule {
         });
         // No two steps have the same: what somebody writes in one is nobody else's text.
         let seed = u32::try_from(((dice.bits() >> 32) & !0x1FF) | number).unwrap_or_default();
-        let on = (dice.index(devices), dice.index(CONTEXTS));
-        Step { act: act.map_or(Act::Wait, |(act, _)| *act), on, seed, wait_ms: wait_ms(&dice) }
+        // What begins beside another is often on the same device, and now and then the same.
+        let device =
+            beside.filter(|_| dice.one_in(2)).map_or_else(|| dice.index(devices), |other| other.on.0);
+        let act = beside
+            .filter(|_| dice.one_in(4))
+            .map_or(act.map_or(Act::Wait, |(act, _)| *act), |other| other.act);
+        let step = Step { act, on: (device, dice.index(CONTEXTS)), seed, wait_ms: 0, polls: None };
+        let step = if dice.one_in(4) {
+            // Few polls: two that begin at once. Many: the second begins in the middle of what the first does.
+            Step { polls: u32::try_from(dice.roll(POLLS_MAX)).ok(), ..step }
+        } else {
+            Step { wait_ms: wait_ms(&dice), ..step }
+        };
+        beside = Some(step).filter(|step| step.polls.is_some());
+        step
     };
     Schedule {
         broke: None,
@@ -119,12 +135,10 @@ fn rates(dice: &Dice) -> Rates {
     rates
 }
 
-/// Mostly moments, so that things meet, or nothing at all, so that they happen at once; now and then long enough for anything
-/// to run out.
+/// Mostly moments, so that things meet; now and then long enough for anything to run out.
 fn wait_ms(dice: &Dice) -> u64 {
     match dice.roll(100) {
-        0..15 => 0,
-        15..60 => dice.roll(120),
+        0..60 => dice.roll(120),
         60..92 => dice.roll(4_000),
         92..99 => dice.roll(120_000),
         _ => dice.roll(43_200_000),

@@ -68,6 +68,9 @@ pub struct Step {
     pub seed: u32,
     /// The time that passes after it.
     pub wait_ms: u64,
+    /// No time passes and the next step begins beside this one, after so many polls of whatever goes on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub polls: Option<u32>,
 }
 
 /// See the [module](self).

@@ -15,7 +15,7 @@ use super::{
     schema::Release,
     storage::Storage,
 };
-use crate::body::Shared;
+use crate::{body::Shared, faults::Fault};
 
 /// A clock that is off by as much as it likes, and jumps.
 pub struct SkewedClock {
@@ -33,6 +33,9 @@ impl Clock for SkewedClock {
         self.commons.executor.time.elapsed_ms()
     }
 }
+
+/// The most by which a timer is late.
+const LATE_MS_MAX: u64 = 120_000;
 
 /// Contexts hear of each other only when they look: signals may always be lost.
 struct NoSignals;
@@ -82,7 +85,10 @@ impl Ports for Surroundings {
     fn event(&self, _: Event) {}
 
     async fn sleep_ms(&self, ms: u64) {
-        self.commons.executor.time.sleep_ms(ms).await;
+        let Commons { weather, dice, executor, .. } = &*self.commons;
+        let late = weather.strikes(Fault::TimerLate, &dice.storage);
+        let late_ms = if late { dice.storage.wait_ms(LATE_MS_MAX) } else { 0 };
+        executor.time.sleep_ms(ms + late_ms).await;
     }
 }
 

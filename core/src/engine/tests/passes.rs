@@ -192,7 +192,7 @@ fn a_lost_answer_is_asked_for_again_under_the_same_id() {
 }
 
 #[test]
-fn a_pull_that_comes_before_the_repeated_answer_brings_the_id() {
+fn a_pull_that_comes_before_the_repeated_answer_brings_the_id_and_settles_the_create() {
     run(async {
         let fixture = Fixture::new().await;
         let id = create(&fixture.engine, "projects", json!({ "name": "Pier" })).await.unwrap();
@@ -205,20 +205,16 @@ fn a_pull_that_comes_before_the_repeated_answer_brings_the_id() {
         ));
         fixture.engine.pass_now().await;
         assert!(view(&fixture.engine, "projects", &id).is_none());
-        assert_eq!(view(&fixture.engine, "projects", "900").unwrap()["_syncStatus"], "modified");
+        assert_eq!(view(&fixture.engine, "projects", "900").unwrap()["_syncStatus"], "synced");
         assert_eq!(view(&fixture.engine, "steps", &step).unwrap()["project_id"], "900");
         fixture.push(|upload| {
-            assert_eq!(upload.operations[0].record_id, "900");
-            let duplicate = Applied { record_id: "900".into(), version: 1, updated_at: 4_001, record: None };
-            Ok(answer(vec![
-                OperationResult::new(upload.operations[0].id.clone(), Outcome::Duplicate(duplicate)),
-                applied(&upload.operations[1].id, "901", 1),
-            ]))
+            let [step] = &upload.operations[..] else { panic!("{:?}", upload.operations) };
+            assert_eq!(step.data.as_ref().unwrap()["project_id"], "900");
+            Ok(answer(vec![applied(&step.id, "901", 1)]))
         });
         fixture.empty_pull();
         let report = fixture.engine.pass_now().await;
-        assert_eq!((report.pushed, report.remaining), (2, 0));
-        assert_eq!(view(&fixture.engine, "projects", "900").unwrap()["_syncStatus"], "synced");
+        assert_eq!((report.pushed, report.remaining), (1, 0));
         assert_eq!(fixture.engine.state().table("projects").unwrap().len(), 1);
     });
 }
@@ -535,30 +531,5 @@ fn a_pull_that_brings_nothing_writes_nothing() {
         fixture.pull(later);
         fixture.engine.pass_now().await;
         assert_eq!(fixture.engine.ports().log.appends(), before + 1, "the time, once in a while");
-    });
-}
-
-#[test]
-fn a_create_that_a_pull_has_brought_is_settled_whatever_its_request_is_refused_with() {
-    run(async {
-        let fixture = Fixture::new().await;
-        let engine = &fixture.engine;
-        let id = create(engine, "projects", json!({ "name": "p" })).await.unwrap();
-        fixture.push(|_| Err(RemoteError::Network("cut off".into())));
-        fixture.pull(page(vec![row("projects", "41", 1, Some(&id), json!({ "name": "p" }))], vec![], "c2"));
-        engine.pass_now().await;
-        assert_eq!(engine.state().outbox.len(), 1, "its answer is not known yet");
-
-        let forbidden = || RemoteError::Refused {
-            status: 403,
-            code: "forbidden".into(),
-            message: "no longer yours".into(),
-            retry_after_ms: None,
-        };
-        fixture.push(move |_| Err(forbidden()));
-        fixture.empty_pull();
-        engine.pass_now().await;
-        assert!(engine.state().outbox.is_empty(), "the server has it: there is nothing to decide");
-        assert_eq!(view(engine, "projects", "41").unwrap()["_syncStatus"], "synced");
     });
 }
