@@ -91,8 +91,9 @@ impl Tally {
     }
 }
 
-/// Runs schedules until one fails, the seeds are used up or the time is. `progress` is told now and then.
-pub fn campaign(extent: Extent, progress: &(dyn Fn(u64, Duration) + Sync)) -> Tally {
+/// Runs schedules until so many fail, the seeds are used up or the time is. `progress` is told after each thousand, and of each seed
+/// that failed.
+pub fn campaign(extent: Extent, progress: &(dyn Fn(u64, Duration, Option<u64>) + Sync)) -> Tally {
     let started = Instant::now();
     let (next, stopped) = (AtomicU64::new(0), AtomicBool::new(false));
     let tally = Mutex::new(Tally::default());
@@ -104,11 +105,12 @@ pub fn campaign(extent: Extent, progress: &(dyn Fn(u64, Duration) + Sync)) -> Ta
             }
             let seed = extent.first_seed.wrapping_add(at);
             let outcome = run(&generate(seed), false);
+            let failed = outcome.result.is_err().then_some(seed);
             let mut tally = tally.lock().unwrap_or_else(PoisonError::into_inner);
             tally.add(seed, outcome);
             stopped.store(tally.failures.len() >= extent.failures_max, Ordering::Relaxed);
-            if tally.schedules.is_multiple_of(1_000) {
-                progress(tally.schedules, started.elapsed());
+            if failed.is_some() || tally.schedules.is_multiple_of(1_000) {
+                progress(tally.schedules, started.elapsed(), failed);
             }
         }
     };

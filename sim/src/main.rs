@@ -66,7 +66,10 @@ fn one(schedule: &Schedule) -> bool {
 }
 
 fn many(extent: Extent) -> bool {
-    let progress = |schedules: u64, elapsed: Duration| {
+    let progress = |schedules: u64, elapsed: Duration, failed: Option<u64>| {
+        if let Some(seed) = failed {
+            println!("… seed {seed} fails");
+        }
         if schedules.is_multiple_of(10_000) {
             println!("… {schedules} schedules in {} s", elapsed.as_secs());
         }

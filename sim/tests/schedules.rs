@@ -79,7 +79,7 @@ fn shrinking_keeps_what_breaks_and_drops_the_rest() {
 #[test]
 fn many_threads_come_to_what_one_comes_to() {
     let extent = Extent { first_seed: 2_000, seeds: 6, at_most: Duration::from_mins(10), failures_max: 1 };
-    let tally = campaign(extent, &|_, _| {});
+    let tally = campaign(extent, &|_, _, _| {});
     let alone: u64 = (2_000..2_006).map(|seed| run(&generate(seed), false).virtual_ms).sum();
     assert_eq!((tally.schedules, tally.virtual_ms, tally.failures.len()), (6, alone, 0));
 }

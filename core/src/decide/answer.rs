@@ -32,7 +32,6 @@ pub(super) fn settle_all<B: Body>(
         note::take_epoch(draft, writing.now_ms(), &answer.epoch);
     }
     draft.put_meta(Meta::SERVER_TIME, answer.server_time.to_string());
-    draft.outdate_forced_pages();
     let outcomes = parents_first(draft, answer);
     let is_spoilt = planted!("one-rejected-parks-its-batch")
         && outcomes.iter().any(|(_, outcome)| matches!(outcome, Outcome::Rejected(_)));

@@ -284,23 +284,9 @@ impl<'s, B: Body> Draft<'s, B> {
             full: Some(FullPull {
                 forced: known.is_none() || full.is_some_and(|full| full.forced),
                 pages: 0,
-                answers: full.map_or(0, |full| full.answers),
             }),
         };
         self.put_cursor(set, Some(cursor));
-    }
-
-    /// The pages that are under way of full pulls that take rows without comparing versions were made before an answer that
-    /// has come: they are asked for again.
-    pub fn outdate_forced_pages(&mut self) {
-        let forced = |(set, cursor): (&Id, &Cursor)| {
-            let full = cursor.full.filter(|full| full.forced)?;
-            let full = Some(FullPull { answers: full.answers.wrapping_add(1), ..full });
-            Some((set.clone(), Cursor { full, ..cursor.clone() }))
-        };
-        for (set, cursor) in self.state.cursors().filter_map(forced).collect::<Vec<_>>() {
-            self.put_cursor(&set, Some(cursor));
-        }
     }
 
     /// Begins to pull every set from the beginning that this table is in.
@@ -352,15 +338,25 @@ impl<'s, B: Body> Draft<'s, B> {
 
     /// Counts something of a table.
     pub fn count(&mut self, table: &Id, count: impl FnOnce(&mut TableStats)) {
-        let known = match self.stats.get(table).map(|at| &self.changes[*at]) {
-            Some(Change::Stats { row, .. }) => *row,
-            _ => self.state.stats(table),
-        };
+        let known = self.stats(table);
         let mut row = known;
         count(&mut row);
         if row != known {
             self.push(Change::Stats { table: table.clone(), row });
         }
+    }
+
+    fn stats(&self, table: &str) -> TableStats {
+        match self.stats.get(table).map(|at| &self.changes[*at]) {
+            Some(Change::Stats { row, .. }) => *row,
+            _ => self.state.stats(table),
+        }
+    }
+
+    /// How many answers to changes of these tables were heard: [`State::heard`], with what this entry adds.
+    #[must_use]
+    pub fn heard(&self, tables: &[Id]) -> u64 {
+        tables.iter().map(|table| self.stats(table).settled()).sum()
     }
 
     /// Records an exchange of ids. The mutations in the outbox take the server id here; foreign keys in records take it

@@ -78,8 +78,9 @@ pub enum Command<B> {
     /// Takes a page in, and its cursor with it.
     Pull {
         set: Set,
-        /// The set's cursor when the page was asked for.
+        /// The set's cursor when the page was asked for, and what [`State::heard`] said then.
         from: Option<Cursor>,
+        heard: u64,
         page: Page<B>,
     },
     /// Begins to pull a set from the beginning, because the server refused to go on (`code`). What is here stays until the pull
@@ -347,8 +348,8 @@ fn decide_on<B: Body>(
         Command::Depend { mutation, on } => park::depend(draft, mutation, on).map(|()| Done::Nothing),
         Command::Send { mutations } => Ok(Done::Marked(send::mark(draft, writing, mutations))),
         Command::Answer { answer } => Ok(Done::Answered(answer::settle_all(draft, writing, answer))),
-        Command::Pull { set, from, page } => {
-            Ok(Done::Pulled(pull::take(draft, writing, set, from.as_ref(), page)))
+        Command::Pull { set, from, heard, page } => {
+            Ok(Done::Pulled(pull::take(draft, writing, set, from.as_ref(), *heard, page)))
         }
         Command::BeginFullPull { set, code } => {
             pull::begin_anew(draft, writing, set, code);

@@ -49,6 +49,7 @@ pub(super) fn take<B: Body>(
     writing: &Writing<'_>,
     set: &Set,
     from: Option<&Cursor>,
+    heard: u64,
     page: &Page<B>,
 ) -> Option<usize> {
     let known = draft.cursor(&set.key).cloned();
@@ -61,12 +62,15 @@ pub(super) fn take<B: Body>(
     }
     let came_on = place != Some(page.cursor.as_str());
     let forced = full.is_some_and(|full| full.forced || other_epoch) && !planted!("epoch-ignored");
+    if forced && heard != draft.heard(&set.tables) {
+        return None;
+    }
     note::take_epoch(draft, writing.now_ms(), &page.epoch);
     let news = take_rows(draft, writing, page, Taking { forced, scoped: set.scope.is_some() });
     let full = match full {
-        Some(FullPull { pages, answers, .. }) if page.has_more => {
+        Some(FullPull { pages, .. }) if page.has_more => {
             draft.put_seen(&set.key, pages, seen_of(page));
-            Some(FullPull { forced, pages: pages + 1, answers })
+            Some(FullPull { forced, pages: pages + 1 })
         }
         Some(FullPull { pages, .. }) => {
             sweep(draft, writing, set, pages, page);

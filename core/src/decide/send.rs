@@ -3,12 +3,12 @@
 use super::{Writing, draft::Draft};
 use crate::{
     body::Body,
-    log::entry::{Id, MutationState},
+    log::entry::{Id, Mutation, MutationState},
     planted,
     state::Meta,
 };
 
-/// Marks mutations `sending`; those of them that are (a mutation that was discarded or parked meanwhile is left out).
+/// Marks mutations `sending`; those of them that are. One that was discarded or parked meanwhile is left out, and what builds on it.
 pub(super) fn mark<B: Body>(draft: &mut Draft<'_, B>, writing: &Writing<'_>, mutations: &[Id]) -> Vec<Id> {
     let server_time = draft.meta(Meta::SERVER_TIME).and_then(|time| time.parse().ok()).unwrap_or_default();
     let mut marked = Vec::with_capacity(mutations.len());
@@ -29,6 +29,7 @@ pub(super) fn mark<B: Body>(draft: &mut Draft<'_, B>, writing: &Writing<'_>, mut
                 continue;
             }
             MutationState::Sending => {}
+            MutationState::Pending if !is_grounded(draft, mutation, &marked) => continue,
             MutationState::Pending => {
                 let mut sending = (**mutation).clone();
                 sending.state = MutationState::Sending;
@@ -42,4 +43,13 @@ pub(super) fn mark<B: Body>(draft: &mut Draft<'_, B>, writing: &Writing<'_>, mut
         marked.push(id.clone());
     }
     marked
+}
+
+/// Whether all that a mutation builds on was settled, or goes before it in the same request.
+fn is_grounded<B: Body>(draft: &Draft<'_, B>, mutation: &Mutation<B>, marked: &[Id]) -> bool {
+    let of_record = draft.mutations_of(&mutation.table, &mutation.record_id);
+    let before =
+        of_record.iter().take_while(|other| other.sequence < mutation.sequence).map(|other| &other.id);
+    let awaited = mutation.dependencies.iter().filter(|id| draft.mutation(id).is_some());
+    before.chain(awaited).all(|id| marked.contains(id))
 }

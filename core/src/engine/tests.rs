@@ -10,6 +10,7 @@ mod outbox;
 mod passes;
 mod pulls;
 mod releases;
+mod restored;
 mod rollups;
 mod rollups_model;
 mod room;

@@ -387,9 +387,6 @@ pub struct FullPull {
     /// How many pages of it have been noted: see [`Change::Seen`].
     #[serde(rename = "n")]
     pub pages: u32,
-    /// How many answers to changes came meanwhile, if it is forced: a page that was asked for before one may be older than it.
-    #[serde(rename = "a", default, skip_serializing_if = "is_zero")]
-    pub answers: u32,
 }
 
 /// Ids of records, by table.

@@ -178,6 +178,12 @@ impl<B: Body> State<B> {
         self.stats.get(table).copied().unwrap_or_default()
     }
 
+    /// How many answers to changes of these tables were heard. A page that was asked for before one may be older than it.
+    #[must_use]
+    pub fn heard(&self, tables: &[Id]) -> u64 {
+        tables.iter().map(|table| self.stats(table).settled()).sum()
+    }
+
     /// The facts whose keys begin with `prefix`, in the order of their keys.
     pub fn facts<'a>(&'a self, prefix: &'a str) -> impl Iterator<Item = (&'a Id, &'a str)> {
         let from = self.meta.range::<str, _>((Bound::Included(prefix), Bound::Unbounded));

@@ -54,10 +54,17 @@ pub(super) fn transitions(before: &State<Shared>, changes: &[Change<Shared>]) ->
 impl Judging<'_> {
     pub(super) fn judge_outbox(&mut self, transitions: &[Transition]) {
         // First what is new: what leaves may have become it.
-        for Transition { id, before, after } in transitions {
-            if let (None, Some(after)) = (before, after) {
-                self.enter_birth(id, after, transitions);
-            }
+        let born = |transition: &Transition| {
+            let Transition { id, before, after } = transition;
+            after
+                .clone()
+                .filter(|_| before.is_none())
+                .map(|mutation| (mutation.sequence, id.clone(), mutation))
+        };
+        let mut births: Vec<_> = transitions.iter().filter_map(born).collect();
+        births.sort_unstable_by_key(|(sequence, ..)| *sequence);
+        for (_, id, mutation) in births {
+            self.enter_birth(&id, &mutation, transitions);
         }
         for Transition { id, before, after } in transitions {
             match (before, after) {

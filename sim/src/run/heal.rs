@@ -94,7 +94,7 @@ impl World {
                         self.commons.journal.broken(number::DURABLE, what, &[]);
                     }
                     None => {
-                        self.commons.journal.broken(number::DURABLE, "a database never opens".into(), &[])
+                        self.commons.journal.broken(number::DURABLE, "a database never opens".into(), &[]);
                     }
                 }
             }

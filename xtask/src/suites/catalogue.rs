@@ -12,8 +12,6 @@ use crate::workshop::Need;
 pub(super) struct Suite {
     pub(super) name: &'static str,
     pub(super) about: &'static str,
-    /// Runs where no suite is named.
-    pub(super) is_required: bool,
     pub(super) needs: &'static [Need],
     pub(super) time_limit: Duration,
     pub(super) step: fn() -> Step,
@@ -31,7 +29,6 @@ pub(super) const SUITES: &[Suite] = &[
     Suite {
         name: "rustfmt",
         about: "rustfmt on every crate",
-        is_required: true,
         needs: &[Need::Rustfmt],
         time_limit: RUNNING,
         step: || Step::new("rustfmt", "cargo").args(["fmt", "--all", "--check"]),
@@ -40,7 +37,6 @@ pub(super) const SUITES: &[Suite] = &[
     Suite {
         name: "prettier",
         about: "Prettier on TypeScript, JSON, CSS and HTML",
-        is_required: true,
         needs: &[Need::NpmPackages],
         time_limit: RUNNING,
         step: || Step::new("prettier", "npm").args(["run", "lint"]),
@@ -49,7 +45,6 @@ pub(super) const SUITES: &[Suite] = &[
     Suite {
         name: "clippy",
         about: "clippy on the native crates",
-        is_required: true,
         needs: &[Need::Clippy],
         time_limit: COMPILING,
         step: || clippy("clippy", &["--workspace", "--exclude", "landfall"]),
@@ -58,7 +53,6 @@ pub(super) const SUITES: &[Suite] = &[
     Suite {
         name: "clippy-wasm",
         about: "clippy on the wasm crate, for wasm32",
-        is_required: true,
         needs: &[Need::Clippy, Need::WasmTarget],
         time_limit: COMPILING,
         step: || clippy("clippy-wasm", &["--package", "landfall", "--target", WASM_TARGET]),
@@ -67,7 +61,6 @@ pub(super) const SUITES: &[Suite] = &[
     Suite {
         name: "native",
         about: "the native crates' tests: core, server, xtask",
-        is_required: true,
         needs: &[],
         time_limit: COMPILING,
         step: || {
@@ -79,8 +72,6 @@ pub(super) const SUITES: &[Suite] = &[
     Suite {
         name: "simulation",
         about: "kept schedules, then five minutes of new ones on all cores",
-        // Not yet: after a restore of the server it still finds what is to be mended.
-        is_required: false,
         needs: &[Need::Simulator],
         time_limit: COMPILING,
         step: simulate::suite,
@@ -89,7 +80,6 @@ pub(super) const SUITES: &[Suite] = &[
     Suite {
         name: "types",
         about: "TypeScript, strict, in every npm workspace",
-        is_required: true,
         needs: &[Need::NpmPackages, Need::Pkg],
         time_limit: RUNNING,
         step: || Step::new("types", "npm").args(["run", "check", "--workspaces", "--if-present"]),
@@ -98,7 +88,6 @@ pub(super) const SUITES: &[Suite] = &[
     Suite {
         name: "package",
         about: "the npm package: its own tests, its entries and what it packs",
-        is_required: true,
         needs: &[Need::Pkg],
         time_limit: RUNNING,
         step: || node::script("package", "landfall", "test"),
@@ -107,7 +96,6 @@ pub(super) const SUITES: &[Suite] = &[
     Suite {
         name: "chromium",
         about: "the wasm crate's tests in Chromium: window, workers, service worker",
-        is_required: true,
         needs: &[Need::WasmTarget, Need::WasmPack, Need::WasmBindgen, Need::Chromium],
         time_limit: COMPILING,
         step: || {
@@ -121,7 +109,6 @@ pub(super) const SUITES: &[Suite] = &[
     Suite {
         name: "firefox",
         about: "the same in Firefox",
-        is_required: true,
         needs: &[Need::WasmTarget, Need::WasmPack, Need::WasmBindgen, Need::Firefox],
         time_limit: COMPILING,
         step: || {
@@ -135,7 +122,6 @@ pub(super) const SUITES: &[Suite] = &[
     Suite {
         name: "webkit",
         about: "the same in WebKitGTK",
-        is_required: true,
         needs: &[Need::WasmTarget, Need::WasmPack, Need::WasmBindgen, Need::WebKit],
         time_limit: COMPILING,
         step: || {
@@ -150,7 +136,6 @@ pub(super) const SUITES: &[Suite] = &[
     Suite {
         name: "e2e",
         about: "the demo and the real server in a real Chromium, offline and back",
-        is_required: true,
         needs: &[Need::Www, Need::Server, Need::Chromium],
         time_limit: COMPILING,
         step: || {

@@ -132,6 +132,11 @@ impl<P: Ports> Engine<P> {
         !is_recent && state.outbox.iter().any(|mutation| is_new(mutation.state, mutation.first_sent_at))
     }
 
+    /// Whether nothing ever said what time it is at the server.
+    pub(super) fn lacks_any_time(&self) -> bool {
+        stored_server_time(&self.state()).is_none()
+    }
+
     /// Pulls what is due, until there is nothing more or a request fails.
     pub(super) async fn pull(&self, due: Due, report: &mut Report) -> Result<Result<(), Remedy>, Error> {
         let plan = Rc::clone(&self.pulling.plan.borrow());
@@ -225,6 +230,7 @@ impl<P: Ports> Engine<P> {
                 limit: Some(PAGE_ROWS),
                 last_sync: None,
             };
+            let heard = self.state().heard(&set.tables);
             let sent_at = self.ports.clock().elapsed_ms();
             let page = match self.ports.remote().pull(&download).await {
                 Ok(page) => page,
@@ -251,10 +257,10 @@ impl<P: Ports> Engine<P> {
             let parents = self.parents_elsewhere(set, &page, progress);
             if planted!("cursor-before-its-page") {
                 let page = Page { entities: Vec::new(), deletions: Vec::new(), ..page.clone() };
-                let command = Command::Pull { set: set.clone(), from: cursor.clone(), page };
+                let command = Command::Pull { set: set.clone(), from: cursor.clone(), heard, page };
                 self.submit(command, Durability::Relaxed).await?;
             }
-            let command = Command::Pull { set: set.clone(), from: cursor, page };
+            let command = Command::Pull { set: set.clone(), from: cursor, heard, page };
             let Done::Pulled(Some(_)) = self.submit(command, Durability::Relaxed).await? else { continue };
             self.note_missed(parents, progress);
             progress.rows.set(progress.rows.get() + rows);

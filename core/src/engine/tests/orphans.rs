@@ -208,7 +208,7 @@ fn a_queued_orphan_waits_until_its_parents_table_was_pulled_anew() {
         for set in ["bills,steps@mine", "tasks@steps"] {
             let page = page(Vec::new(), Vec::new(), "c");
             let set = Set { key: set.into(), tables: Vec::new(), scope: None, every_ms: 0 };
-            let command = Command::Pull { set, from: None, page };
+            let command = Command::Pull { set, from: None, heard: 0, page };
             fixture.engine.submit(command, Durability::Relaxed).await.unwrap();
         }
         assert_eq!(fixture.resolve(Strategy::Queue, None).await.unwrap(), 2);

@@ -110,7 +110,7 @@ fn a_page_that_is_not_the_next_one_any_more_is_passed_over() {
             let newer = vec![row("projects", "1", 3, None, json!({ "name": "third" }))];
             let set = crate::pull::Plan::new(engine.schema(), None).levels[0][0].clone();
             let from = engine.state().cursor(&set.key).cloned();
-            let command = Command::Pull { set, from, page: page(newer, Vec::new(), "c3") };
+            let command = Command::Pull { set, from, heard: 0, page: page(newer, Vec::new(), "c3") };
             let done = engine.submit(command, Durability::Relaxed).now_or_never().unwrap().unwrap();
             assert_eq!(done, Done::Pulled(Some(1)));
             Ok(page(vec![row("projects", "1", 2, None, json!({ "name": "second" }))], vec![], "c2"))

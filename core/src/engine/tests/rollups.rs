@@ -379,7 +379,7 @@ fn a_write_that_waits_beside_a_pull_still_sends_what_it_changes() {
         let pulled = row("tasks", "77", 1, None, json!({ "step_id": "3", "title": "t", "status": "x" }));
         let whole = Plan::new(engine.schema(), None).levels[0][0].clone();
         let from = engine.state().cursor(&whole.key).cloned();
-        let pull = Command::Pull { set: whole, from, page: page(vec![pulled], Vec::new(), "c9") };
+        let pull = Command::Pull { set: whole, from, heard: 0, page: page(vec![pulled], Vec::new(), "c9") };
         let task = json!({ "step_id": "2", "title": "t", "status": "completed" });
         let gate = engine.gate.lock().await;
         let mut write = Box::pin(create(engine, "tasks", task));
