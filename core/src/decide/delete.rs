@@ -123,19 +123,27 @@ fn departures<B: Body>(draft: &Draft<'_, B>, doomed: &[Key]) -> FxHashMap<Key, V
         }
         children
     };
-    if children.is_empty() {
+    let is_known = |table: &Id| draft.schema().table(table).is_some();
+    if children.is_empty() && draft.state().outbox.tables().all(is_known) {
         return departures;
     }
     for mutation in draft.all_mutations() {
-        let Some(fields) = children.get(&*mutation.table) else { continue };
+        let record = (mutation.table.clone(), mutation.record_id.clone());
+        let Some(fields) = children.get(&*mutation.table) else {
+            // What a newer release knows may refer to them in any of its fields.
+            if !is_known(&mutation.table) {
+                let named = doomed.iter().filter(|(_, id)| names(draft, mutation, id));
+                named.for_each(|parent| departures.entry(parent.clone()).or_default().push(record.clone()));
+            }
+            continue;
+        };
         let base = draft.base(&mutation.table, &mutation.record_id).and_then(|base| base.newest());
         for (field, parent) in fields {
             for data in base.map(|copy| &copy.data).into_iter().chain([&mutation.data]) {
                 let Some(parent_id) = data.text(field) else { continue };
                 let parent = ((*parent).clone(), parent_id);
                 if parents.contains(&parent) {
-                    let record = (mutation.table.clone(), mutation.record_id.clone());
-                    departures.entry(parent).or_default().push(record);
+                    departures.entry(parent).or_default().push(record.clone());
                 }
             }
         }
@@ -145,6 +153,13 @@ fn departures<B: Body>(draft: &Draft<'_, B>, doomed: &[Key]) -> FxHashMap<Key, V
         records.dedup();
     }
     departures
+}
+
+/// Whether any field of a mutation, or of what it was made on, holds that id.
+fn names<B: Body>(draft: &Draft<'_, B>, mutation: &Mutation<B>, id: &Id) -> bool {
+    let base = draft.base(&mutation.table, &mutation.record_id).and_then(|base| base.newest());
+    let bodies = base.map(|copy| &copy.data).into_iter().chain([&mutation.data]);
+    bodies.into_iter().any(|data| data.fields().iter().any(|field| data.text(field).as_ref() == Some(id)))
 }
 
 fn delete_one<B: Body>(

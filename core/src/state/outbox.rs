@@ -199,6 +199,11 @@ impl<B> Outbox<B> {
         self.by_table.get(table).copied().unwrap_or_default()
     }
 
+    /// The tables whose records have had mutations in it.
+    pub fn tables(&self) -> impl Iterator<Item = &Id> {
+        self.by_table.keys()
+    }
+
     /// The order of sending, brought up to date. Made when it is first asked for: whoever only opens a database does not
     /// pay for it.
     pub(crate) fn order(&self) -> RefMut<'_, Order> {

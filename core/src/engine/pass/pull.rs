@@ -22,7 +22,7 @@ use crate::{
     planted,
     ports::{Durability, Event, Phase, Ports, Remote, RemoteError},
     protocol::{Download, PROTOCOL, Page},
-    pull::{Plan, Set, tables_of},
+    pull::{Plan, Set, is_in},
     state::{Meta, State},
 };
 
@@ -111,9 +111,13 @@ impl<P: Ports> Engine<P> {
         let Some(epoch) = state.meta(Meta::EPOCH) else { return false };
         let unfinished =
             |cursor: &Cursor| cursor.is_of_another(epoch) || cursor.full.is_some_and(|full| full.forced);
-        // The sets of a newer release are pulled by it, and what is in them besides is not sent from here.
-        let is_ours = |set: &str| tables_of(set).all(|table| self.schema.table(table).is_some());
-        state.cursors().any(|(set, cursor)| is_ours(set) && unfinished(cursor))
+        // Another release has sets of its own. What we have pulled since in one of ours is of now, however far theirs are.
+        let plan = Rc::clone(&self.pulling.plan.borrow());
+        let concerns = |key: &Id, set: &Set| {
+            set.key == *key
+                || (state.cursor(&set.key).is_none() && set.tables.iter().any(|table| is_in(table, key)))
+        };
+        state.cursors().any(|(key, cursor)| unfinished(cursor) && plan.sets().any(|set| concerns(key, set)))
     }
 
     /// Whether something is to be sent for the first time, and nothing says what time it is at the server. Sent with a time
