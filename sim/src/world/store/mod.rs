@@ -70,6 +70,14 @@ struct Tables {
     by_seq: BTreeMap<u64, RecordKey>,
 }
 
+/// An open transaction.
+#[derive(Clone, Copy, Debug)]
+struct Open {
+    began_at: u64,
+    /// The first place that it was given.
+    first_seq: Option<u64>,
+}
+
 #[derive(Debug, Default)]
 struct Committed {
     /// Shared with the snapshots that are read from; a commit beside one of those makes a copy.
@@ -83,8 +91,7 @@ struct Committed {
     last_id: u64,
     /// How many places and ids were ever drawn.
     drawn: u64,
-    /// Open transactions, with the first place each of them was given.
-    open: BTreeMap<u64, Option<u64>>,
+    open: BTreeMap<u64, Open>,
     opened: u64,
     undo: Vec<Undo>,
     events: Vec<Event>,
@@ -93,7 +100,7 @@ struct Committed {
 impl Committed {
     /// Up to where no open transaction can commit any more.
     fn visible_seq(&self) -> u64 {
-        let first_open = self.open.values().flatten().min();
+        let first_open = self.open.values().filter_map(|open| open.first_seq).min();
         let first_open = first_open.filter(|_| !planted!("later-commit-passed"));
         first_open.map_or(self.last_seq, |first| first - 1)
     }
@@ -233,16 +240,16 @@ impl SimStore {
         // What was under way can commit no more.
         committed.open.clear();
         committed.epoch += 1;
-        // What was under way is no longer: nobody waits for it.
-        committed.open.clear();
         let epoch = committed.position().epoch;
         committed.events.push(Event::Restored { epoch, rows, keys });
     }
 
-    /// Forgets tombstones and answers that are older than this.
+    /// Forgets tombstones and answers that are older than this, but for those of a time when an open transaction had begun: months
+    /// pass before anything is forgotten.
     pub fn purge(&self, horizon: u64) {
         let mut committed = self.committed();
-        committed.purge(horizon);
+        let first_open = committed.open.values().map(|open| open.began_at).min();
+        committed.purge(first_open.map_or(horizon, |began_at| began_at.min(horizon)));
         committed.undo.push(Undo { is_final: true, ..Undo::default() });
         let horizon = committed.horizon;
         committed.events.push(Event::Purged { horizon });

@@ -7,7 +7,7 @@ use landfall_core::protocol::OperationKind;
 use landfall_server::decisions::port::{Answer, AuditLine, Position, Record, StoreError, Transaction};
 use serde_json::Value;
 
-use super::{Committed, Event, PrincipalKey, RecordKey, SimStore, Undo, key_of};
+use super::{Committed, Event, Open, PrincipalKey, RecordKey, SimStore, Undo, key_of};
 use crate::faults::Fault;
 
 /// The longest that a transaction takes to commit.
@@ -30,7 +30,8 @@ enum Read {
         tenant: String,
         table: String,
         fields: Vec<(String, Value)>,
-        ids: Vec<String>,
+        /// Which ones they were, each by the change that was its latest.
+        found: Vec<(String, u64)>,
     },
 }
 
@@ -62,7 +63,8 @@ impl SimTransaction {
         let mut committed = store.committed();
         committed.opened += 1;
         let number = committed.opened;
-        committed.open.insert(number, None);
+        let began_at = store.time.now_ms();
+        committed.open.insert(number, Open { began_at, first_seq: None });
         let begun = numbers(&committed, 0);
         let epoch = committed.epoch;
         drop(committed);
@@ -153,13 +155,17 @@ fn with(committed: &Committed, tenant: &str, table: &str, fields: &[(String, Val
         .collect()
 }
 
+fn latest(records: &[Arc<Record>]) -> Vec<(String, u64)> {
+    records.iter().map(|record| (record.id.clone(), record.seq)).collect()
+}
+
 fn still_holds(committed: &Committed, read: &Read) -> bool {
     match read {
         Read::Record(key, seq) => committed.tables.records.get(key).map(|record| record.seq) == *seq,
         Read::CreatedAs(named, key) => committed.created_as.get(named) == key.as_ref(),
         Read::Answer(key, is_known) => committed.answers.contains_key(key) == *is_known,
-        Read::With { tenant, table, fields, ids } => {
-            with(committed, tenant, table, fields).iter().map(|record| &record.id).eq(ids)
+        Read::With { tenant, table, fields, found } => {
+            latest(&with(committed, tenant, table, fields)) == *found
         }
     }
 }
@@ -199,7 +205,9 @@ impl Transaction for SimTransaction {
         self.drawn += 1;
         committed.last_seq += 1;
         let seq = committed.last_seq;
-        committed.open.entry(self.number).or_default().get_or_insert(seq);
+        let began_at = self.store.time.now_ms();
+        let open = committed.open.entry(self.number).or_insert(Open { began_at, first_seq: None });
+        open.first_seq.get_or_insert(seq);
         Ok(seq)
     }
 
@@ -253,7 +261,7 @@ impl Transaction for SimTransaction {
         let fields: Vec<(String, Value)> =
             fields.iter().map(|(name, value)| ((*name).to_owned(), (*value).clone())).collect();
         let mut found = with(&self.store.committed(), tenant, table, &fields);
-        let ids = found.iter().map(|record| record.id.clone()).collect();
+        let read = latest(&found);
         found.retain(|record| self.written(&key_of(record)).is_none());
         for write in &self.writes {
             let Write::Record(record) = write else { continue };
@@ -263,7 +271,12 @@ impl Transaction for SimTransaction {
             }
         }
         found.sort_by(|one, other| one.id.cmp(&other.id));
-        self.reads.push(Read::With { tenant: tenant.to_owned(), table: table.to_owned(), fields, ids });
+        self.reads.push(Read::With {
+            tenant: tenant.to_owned(),
+            table: table.to_owned(),
+            fields,
+            found: read,
+        });
         Ok(found.into_iter().map(|record| (*record).clone()).collect())
     }
 
