@@ -8,9 +8,14 @@ use crate::{
     state::Meta,
 };
 
+/// When it was first sent, where nothing had said yet what time it is at the server; not said to the server.
+pub(crate) const UNDATED: u64 = 0;
+/// The same, once it is sent again.
+const LONG_AGO: u64 = 1;
+
 /// Marks mutations `sending`; those of them that are. One that was discarded or parked meanwhile is left out, and what builds on it.
 pub(super) fn mark<B: Body>(draft: &mut Draft<'_, B>, writing: &Writing<'_>, mutations: &[Id]) -> Vec<Id> {
-    let server_time = draft.meta(Meta::SERVER_TIME).and_then(|time| time.parse().ok()).unwrap_or_default();
+    let server_time = draft.meta(Meta::SERVER_TIME).and_then(|time| time.parse().ok()).unwrap_or(UNDATED);
     let mut marked = Vec::with_capacity(mutations.len());
     for id in mutations {
         let Some(mutation) = draft.mutation(id) else { continue };
@@ -27,6 +32,10 @@ pub(super) fn mark<B: Body>(draft: &mut Draft<'_, B>, writing: &Writing<'_>, mut
                 draft.remove_mutation(id);
                 draft.put_mutation(again);
                 continue;
+            }
+            // Nobody knows when that was: the server must not take it for new, should it have forgotten its answer.
+            MutationState::Sending if mutation.first_sent_at == Some(UNDATED) => {
+                draft.put_mutation(Mutation { first_sent_at: Some(LONG_AGO), ..(**mutation).clone() });
             }
             MutationState::Sending => {}
             MutationState::Pending if !is_grounded(draft, mutation, &marked) => continue,

@@ -184,7 +184,9 @@ impl Judging<'_> {
         }
         self.judge_failure(id, before, after);
         if before.first_sent_at.is_some() {
-            if after.first_sent_at != before.first_sent_at || !is_same {
+            // One that went out undated is taken for old when it goes again.
+            let is_dated_so = after.first_sent_at == before.first_sent_at || before.first_sent_at == Some(0);
+            if !is_dated_so || !is_same {
                 let what = format!("{id} may have been sent, and was changed after that");
                 self.journal.broken(number::CONSERVED, what, &[id]);
             }

@@ -138,12 +138,8 @@ impl<P: Ports> Engine<P> {
                 Err(Error::QuotaExceeded) => Ok(()),
                 outcome => outcome?,
             };
-            match outcome {
-                // Sent with no time of the server's at all, the server could not tell that it may have forgotten the answer.
-                Err(remedy) if !matches!(remedy, Remedy::Halve { .. }) || self.lacks_any_time() => {
-                    return Ok(self.ended(Some(&remedy), report));
-                }
-                _ => {}
+            if let Err(remedy @ (Remedy::BackOff { .. } | Remedy::Hold(_) | Remedy::PullInFull)) = outcome {
+                return Ok(self.ended(Some(&remedy), report));
             }
             pulled = Some(outcome);
         }

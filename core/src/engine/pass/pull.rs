@@ -136,11 +136,6 @@ impl<P: Ports> Engine<P> {
         !is_recent && state.outbox.iter().any(|mutation| is_new(mutation.state, mutation.first_sent_at))
     }
 
-    /// Whether nothing ever said what time it is at the server.
-    pub(super) fn lacks_any_time(&self) -> bool {
-        stored_server_time(&self.state()).is_none()
-    }
-
     /// Pulls what is due, until there is nothing more or a request fails.
     pub(super) async fn pull(&self, due: Due, report: &mut Report) -> Result<Result<(), Remedy>, Error> {
         let plan = Rc::clone(&self.pulling.plan.borrow());

@@ -13,7 +13,7 @@ use super::{
 use crate::{
     activity::Failure,
     body::Body,
-    decide::{Answer, Command, Done, Tally, is_expired},
+    decide::{Answer, Command, Done, Tally, UNDATED, is_expired},
     engine::Engine,
     error::Error,
     log::entry::{Id, Mutation, Operation, Refusal},
@@ -308,8 +308,7 @@ fn operation<B: Body>(mutation: &Mutation<B>) -> crate::protocol::Operation<B> {
         data: sets.then(|| mutation.data.clone()),
         unset: if says { mutation.unset.clone() } else { Vec::new() },
         timestamp: mutation.timestamp,
-        // Zero: it was first sent before any server time was seen.
-        first_sent_at: mutation.first_sent_at.filter(|at| *at > 0),
+        first_sent_at: mutation.first_sent_at.filter(|at| *at != UNDATED),
         dependencies: mutation.dependencies.iter().filter(|_| says).map(ToString::to_string).collect(),
     }
 }
