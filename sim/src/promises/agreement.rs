@@ -34,10 +34,21 @@ pub fn compare_contexts(world: &World, device: &Device) {
 /// Longer than this nothing stands still without being told: twice what the engine allows itself, and what a server asks for.
 const STILL_MS_MAX: u64 = 2 * QUIET_MS_MAX + 10 * 60_000;
 
-/// Promise 13: where there is something to send and nothing has moved for long, a context that has seen it all the time says so.
+/// Promise 13: a context that has read everything counts what there is, and is not well while somebody has to decide. Where there
+/// is something to send and nothing has moved for long, one that has seen it all the time says so.
 fn told_truly(world: &World, context: &Context) {
     let (shadow, now_ms) = (context.database.shadow.borrow(), world.commons.executor.time.elapsed_ms());
     let key = context.engine.state().head.key;
+    if key == shadow.state.head.key {
+        let (health, counts) = (context.engine.health(), shadow.state.outbox.counts());
+        if health.counts != counts || (health.healthy && counts.parked > 0) {
+            let what = format!(
+                "a context of database {} says {health:?}, and there are {counts:?}",
+                context.database.number
+            );
+            world.commons.journal.broken(number::TRUTHFUL_STATUS, what, &[]);
+        }
+    }
     let (seen_key, since_ms) = context.seen.get();
     if seen_key != key {
         return context.seen.set((key, now_ms));
