@@ -378,7 +378,7 @@ fn take_theirs<B: Body>(draft: &mut Draft<'_, B>, mutation: &Mutation<B>, theirs
 /// Keeps a server copy beside what is outstanding, if it is newer than what is known.
 fn keep_theirs<B: Body>(draft: &mut Draft<'_, B>, table: &Id, id: &Id, copy: ServerCopy<B>) {
     let base = draft.base(table, id).cloned().unwrap_or_default();
-    if base.newest().is_none_or(|known| known.version < copy.version) {
+    if settle::is_news(draft, table, &base, &copy) {
         draft.put_base(table, id, Some(Base { theirs: Some(copy), ..base }));
     }
 }

@@ -104,7 +104,7 @@ fn take_rows<B: Body>(
         let id: Id = row.id.as_str().into();
         let Some(table) = known_table(draft, &row.table) else { continue };
         learn_id(draft, writing, &table, &id, row.created_as.as_deref());
-        if take_row(draft, writing, taking, &table, &id, copy_of(row)) {
+        if take_row(draft, taking, &table, &id, copy_of(row)) {
             note::one_more(&mut news, &row.table);
         }
     }
@@ -115,7 +115,7 @@ fn take_rows<B: Body>(
         learn_id(draft, writing, &table, &id, created_as);
         let is_news = match row.reason {
             DeletionReason::LeftScope => forget(draft, &table, &id),
-            DeletionReason::Deleted => take_row(draft, writing, taking, &table, &id, tombstone_of(row)),
+            DeletionReason::Deleted => take_row(draft, taking, &table, &id, tombstone_of(row)),
         };
         if is_news {
             note::one_more(&mut news, &table);
@@ -155,7 +155,6 @@ fn learn_id<B: Body>(
 
 fn take_row<B: Body>(
     draft: &mut Draft<'_, B>,
-    writing: &Writing<'_>,
     taking: Taking,
     table: &Id,
     id: &Id,
@@ -171,10 +170,10 @@ fn take_row<B: Body>(
     }
     let base = draft.base(table, id).cloned().unwrap_or_default();
     let came_back = base.left;
+    let newer = settle::is_news(draft, table, &base, &copy);
     let base = Base { left: false, ..base };
-    let newer = base.newest().is_none_or(|known| known.version < copy.version);
     match base.newest() {
-        Some(_) if taking.forced => return restored::rebase(draft, writing, table, id, base, copy),
+        Some(_) if taking.forced => return restored::rebase(draft, table, id, base, copy),
         _ if newer => draft.put_base(table, id, Some(Base { theirs: Some(copy), ..base })),
         _ if came_back => draft.put_base(table, id, Some(base)),
         _ => return false,

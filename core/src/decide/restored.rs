@@ -2,14 +2,15 @@
 //!
 //! Its versions count anew from where the backup stood, so a number says nothing across the epochs: version 5 of now may be another than
 //! version 5 of then. A change that was made on what the server has again goes on from there. One that was made on something
-//! else must not pass for a change to what is there now: where the server could not tell by the number, it is parked here, with
-//! theirs beside it, and a person decides.
+//! else must not pass for a change to what is there now: where the server could not tell by the number, it goes without one. If it
+//! was applied before, the server knows; otherwise it answers with a conflict, and a person decides.
 
-use super::{Writing, answer::park, draft::Draft, settle};
+use std::rc::Rc;
+
+use super::{draft::Draft, settle};
 use crate::{
     body::Body,
-    log::entry::{Base, Id, Mutation, MutationState, Refusal, ServerCopy},
-    outbox::Class,
+    log::entry::{Base, Id, Mutation, ServerCopy},
 };
 
 /// Whether two bodies of a table hold the same values, but for what follows from children.
@@ -24,7 +25,6 @@ pub(super) fn same_data<B: Body>(draft: &Draft<'_, B>, table: &Id, left: &B, rig
 /// Puts what a restored server has in place of what was known of a record with outstanding changes. Whether it was news.
 pub(super) fn rebase<B: Body>(
     draft: &mut Draft<'_, B>,
-    writing: &Writing<'_>,
     table: &Id,
     id: &Id,
     base: Base<B>,
@@ -50,29 +50,19 @@ pub(super) fn rebase<B: Body>(
         return false;
     }
     draft.put_base(table, id, Some(Base { theirs: Some(copy), ..base }));
-    // The first is told apart by the server, or here. Those after it are sent once it is decided, on top of what is there now: under
-    // the number of then they could meet another version that has it.
+    // Those after the first are sent once it is decided, on top of what is there now: under the number of then they could meet
+    // another version that has it.
     for mutation in outstanding.iter().skip(1).filter(|mutation| mutation.first_sent_at.is_none()) {
         if mutation.base_version.is_some_and(|base| base != version) {
             draft.put_mutation(Mutation { base_version: Some(version), ..(**mutation).clone() });
         }
     }
-    match outstanding.first() {
-        Some(first)
-            if !same
-                && !first.state.is_parked()
-                && first.base_version.is_some_and(|base| version <= base) =>
-        {
-            let refusal = Refusal {
-                code: "server-restored".to_owned(),
-                message: "the server was restored from a backup and has something else than this was made on"
-                    .to_owned(),
-                class: Class::Conflict,
-                ..Refusal::default()
-            };
-            park(draft, writing, first, MutationState::Conflict, refusal);
-        }
-        _ => settle::settle(draft, table, id),
+    let could_pass = |first: &&Rc<Mutation<B>>| {
+        !same && !first.state.is_parked() && first.base_version.is_some_and(|base| version <= base)
+    };
+    if let Some(first) = outstanding.first().filter(could_pass) {
+        draft.put_mutation(Mutation { base_version: None, ..(**first).clone() });
     }
+    settle::settle(draft, table, id);
     !same
 }

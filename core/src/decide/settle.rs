@@ -5,10 +5,10 @@
 //! rest (promise 10), and a pull keeps what is pending. What a person gave up is shown no more from that moment on, also
 //! while the server is still asked to forget it.
 
-use super::draft::Draft;
+use super::{draft::Draft, restored};
 use crate::{
     body::{Body, SyncStatus},
-    log::entry::{Id, MutationState, Operation, Record, ServerCopy},
+    log::entry::{Base, Id, MutationState, Operation, Record, ServerCopy},
 };
 
 /// `_syncStatus` of a record with these outstanding mutations.
@@ -38,6 +38,20 @@ pub(super) fn synced<B: Body>(copy: ServerCopy<B>, before: Option<&Record<B>>) -
         status: SyncStatus::Synced,
         deleted: copy.deleted,
     }
+}
+
+/// Whether a copy says more than what is known of a record. What a full pull did not find may be of a server that was restored since:
+/// its version says nothing then.
+pub(super) fn is_news<B: Body>(
+    draft: &Draft<'_, B>,
+    table: &Id,
+    base: &Base<B>,
+    copy: &ServerCopy<B>,
+) -> bool {
+    let differs = |known: &ServerCopy<B>| {
+        known.deleted != copy.deleted || !restored::same_data(draft, table, &known.data, &copy.data)
+    };
+    base.newest().is_none_or(|known| known.version < copy.version || (base.left && differs(known)))
 }
 
 /// Puts the record in place again from its server copy and its outstanding mutations; the base goes with the last of

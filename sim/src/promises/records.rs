@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 
 use landfall_core::{
     body::{Body, SyncStatus},
+    ids::is_temporary,
     log::entry::{Change, Id, Mapping, Operation, Record},
     state::{Meta, references},
 };
@@ -115,9 +116,16 @@ impl Judging<'_> {
         let fields = record.data.0.as_object().into_iter().flatten();
         let data: Map<String, Value> = fields.map(|(field, value)| (field.clone(), named(value))).collect();
         let is_so = versions.iter().any(|known| {
+            // What a parent is called that was taken back together with this, nobody says any more.
+            let agrees = |(field, value): (&String, &Value)| {
+                let held = data.get(field);
+                let is_unnamed = held.and_then(Value::as_str).is_some_and(is_temporary);
+                held == Some(value) || (known.is_lost && is_unnamed)
+            };
+            let is_same = || known.record.data.len() == data.len() && known.record.data.iter().all(agrees);
             known.record.version == version
                 && known.record.deleted == record.deleted
-                && (record.deleted || data == known.record.data)
+                && (record.deleted || is_same())
         });
         if !is_so {
             let had: Vec<_> = versions.iter().filter(|known| known.record.version == version).collect();
@@ -145,9 +153,12 @@ impl Judging<'_> {
                 let what = format!("{name} was known to be deleted, and lives again");
                 self.journal.broken(number::NOTHING_RESURRECTED, what, &[&name, id]);
             }
+            // It may be of before still, where another page was first to tell of a new epoch.
             (Some(true), _) => {
-                let epoch = epoch.to_owned();
-                self.shadow.tombstones.insert(key, epoch);
+                self.shadow.tombstones.entry(key).or_insert_with(|| epoch.to_owned());
+            }
+            (Some(false), Some(_)) => {
+                self.shadow.tombstones.remove(&key);
             }
             _ => {}
         }
