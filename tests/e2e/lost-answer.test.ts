@@ -13,9 +13,16 @@ test('an upload whose answer was cut off after the commit is retried and takes e
   const story = await writeStory(page)
 
   const cut = proxy.set(uploadPath, { kind: 'cut-answer' })
+  // No pull tells of it before it is sent again.
+  proxy.set(downloadPath, { kind: 'refuse' }, Number.POSITIVE_INFINITY)
   await browser.context.setOffline(false)
   const lost = await cut.hit
   assert.equal(lost.status, 200, 'the server committed')
+  await until('it was sent again', async () => {
+    await page.evaluate(() => globalThis.landfall.sync().catch(() => undefined))
+    return proxy.of(uploadPath).some(({ answerBody, delivered }) => delivered && answerBody?.includes('duplicate'))
+  })
+  proxy.heal()
   await page.evaluate(() => globalThis.landfall.sync())
   await settled(page)
 
