@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { Page } from 'playwright-core'
 import { contents, withField } from './harness/records.js'
 import { downloadPath, installApp, rig, settled, uploadPath } from './harness/rig.js'
@@ -12,6 +13,9 @@ function createProject(page: Page, name: string) {
     return { id: project?.id ?? '', mutation: String(project?.['_syncId']) }
   }, name)
 }
+
+/** A browser repeats a request whose connection broke, at once; what it repeats is to be refused too. */
+const repeatedMs = 300
 
 const names = (page: Page) =>
   page.evaluate(async () => (await globalThis.landfall.tables['projects']?.query({}))?.map(row => row['name']) ?? [])
@@ -28,6 +32,7 @@ test('what is given up before the server heard of it never takes effect, althoug
   await request.hit
   assert.equal(await page.evaluate(id => globalThis.landfall.outbox.discard(id), project.mutation), 'withdrawing')
   assert.ok(!(await names(page)).includes('Given up'), 'nothing of it is shown any more')
+  await sleep(repeatedMs)
   proxy.heal()
   await page.evaluate(() => globalThis.landfall.sync())
   await settled(page)
@@ -59,6 +64,7 @@ test('what was applied before it was given up is settled as that, and shown agai
   await browser.context.setOffline(false)
   assert.equal((await cut.hit).status, 200, 'the server committed')
   assert.equal(await page.evaluate(id => globalThis.landfall.outbox.discard(id), project.mutation), 'withdrawing')
+  await sleep(repeatedMs)
   proxy.heal()
   await page.evaluate(() => globalThis.landfall.sync())
   await settled(page)
