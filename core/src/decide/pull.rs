@@ -287,6 +287,12 @@ fn sweep<B: Body>(draft: &mut Draft<'_, B>, writing: &Writing<'_>, set: &Set, pa
         }
     }
     draft.drop_seen(&set.key, pages);
+    // The set of another release may have brought what came after the last page was made, and would not bring it again.
+    let others = draft.state().cursors().map(|(key, _)| key).filter(|key| **key != set.key);
+    let lacking = others.filter(|key| dropped.keys().any(|table| pull::is_in(table, key)));
+    for key in lacking.cloned().collect::<Vec<_>>() {
+        draft.pull_anew(&key);
+    }
     draft.note(writing.now_ms(), What::FullPullEnded { dropped });
 }
 
