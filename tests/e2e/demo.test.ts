@@ -68,6 +68,7 @@ test('on a phone, a technician works offline by touch, sees that it is safe, and
   await page.getByTestId('task-delete').click()
   await page.getByTestId('task-delete-confirm').click()
   await row(gone).waitFor({ state: 'detached' })
+  await page.getByTestId('task-detail').waitFor({ state: 'detached' })
 
   await page.reload()
   await page.getByTestId('phase').first().waitFor()
