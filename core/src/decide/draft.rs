@@ -353,10 +353,10 @@ impl<'s, B: Body> Draft<'s, B> {
         }
     }
 
-    /// How many answers to changes of these tables were heard: [`State::heard`], with what this entry adds.
+    /// How much was heard of these tables: [`State::heard`], with what this entry adds.
     #[must_use]
     pub fn heard(&self, tables: &[Id]) -> u64 {
-        tables.iter().map(|table| self.stats(table).settled()).sum()
+        tables.iter().map(|table| self.stats(table).heard()).sum()
     }
 
     /// Records an exchange of ids. The mutations in the outbox take the server id here; foreign keys in records take it

@@ -43,7 +43,7 @@ struct Taking {
 
 /// Takes a page in, and its cursor with it; how many rows were news. `from`: the set's cursor when the page was asked for. `None`:
 /// the page is not the next one any more, since another context has pulled meanwhile or begun anew, or, where versions
-/// cannot be compared, has heard an answer that the page may not know of. What it brings comes again.
+/// cannot be compared, has heard of something that the page may not know of. What it brings comes again.
 pub(super) fn take<B: Body>(
     draft: &mut Draft<'_, B>,
     writing: &Writing<'_>,

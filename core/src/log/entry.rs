@@ -436,4 +436,11 @@ impl TableStats {
     pub fn settled(&self) -> u64 {
         self.pushed + self.conflicts + self.rejected + self.withdrawn
     }
+
+    /// How often the server said something new of the table: in an answer or in a row. A page that was asked for before may not know
+    /// of it.
+    #[must_use]
+    pub fn heard(&self) -> u64 {
+        self.settled() + self.pulled
+    }
 }

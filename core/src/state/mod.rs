@@ -178,10 +178,10 @@ impl<B: Body> State<B> {
         self.stats.get(table).copied().unwrap_or_default()
     }
 
-    /// How many answers to changes of these tables were heard. A page that was asked for before one may be older than it.
+    /// How much was [heard](TableStats::heard) of these tables.
     #[must_use]
     pub fn heard(&self, tables: &[Id]) -> u64 {
-        tables.iter().map(|table| self.stats(table).settled()).sum()
+        tables.iter().map(|table| self.stats(table).heard()).sum()
     }
 
     /// The facts whose keys begin with `prefix`, in the order of their keys.
