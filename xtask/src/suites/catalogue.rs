@@ -70,6 +70,14 @@ pub(super) const SUITES: &[Suite] = &[
         runner: Runner::Cargo,
     },
     Suite {
+        name: "benches",
+        about: "each benchmark of the core, once and untimed: it still does what it measures",
+        needs: &[],
+        time_limit: COMPILING,
+        step: || Step::new("benches", "cargo").args(["test", "--package", "landfall-core", "--benches"]),
+        runner: Runner::Check,
+    },
+    Suite {
         name: "simulation",
         about: "kept schedules, then five minutes of new ones on all cores",
         needs: &[Need::Simulator],
