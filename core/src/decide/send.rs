@@ -33,6 +33,10 @@ pub(super) fn mark<B: Body>(draft: &mut Draft<'_, B>, writing: &Writing<'_>, mut
                 draft.put_mutation(again);
                 continue;
             }
+            // What it builds on was sent anew under another id since this was asked for: it goes after that.
+            MutationState::Sending if !mutation.withdrawing && !is_grounded(draft, mutation, &marked) => {
+                continue;
+            }
             // Nobody knows when that was: the server must not take it for new, should it have forgotten its answer.
             MutationState::Sending if mutation.first_sent_at == Some(UNDATED) => {
                 draft.put_mutation(Mutation { first_sent_at: Some(LONG_AGO), ..(**mutation).clone() });

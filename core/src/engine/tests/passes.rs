@@ -123,6 +123,24 @@ impl Fixture {
 }
 
 #[test]
+fn what_was_marked_goes_again_only_with_what_it_needs() {
+    run(async {
+        let Fixture { engine, .. } = Fixture::new().await;
+        let project = create(&engine, "projects", json!({ "name": "Pier" })).await.unwrap();
+        create(&engine, "steps", json!({ "project_id": project, "name": "Pull" })).await.unwrap();
+        let both: Vec<Id> = engine.state().outbox.iter().map(|mutation| mutation.id.clone()).collect();
+        let send = async |mutations: &[Id]| {
+            let command = Command::Send { mutations: mutations.to_vec() };
+            engine.submit(command, Durability::Strict).await.unwrap()
+        };
+        assert_eq!(send(&both).await, Done::Marked(both.clone()));
+        // As when what it needs was sent anew under another id, after this was asked for.
+        assert_eq!(send(&both[1..]).await, Done::Marked(Vec::new()));
+        assert_eq!(send(&both).await, Done::Marked(both.clone()));
+    });
+}
+
+#[test]
 fn what_was_created_offline_is_delivered_and_no_temporary_id_is_left() {
     run(async {
         let fixture = Fixture::new().await;
