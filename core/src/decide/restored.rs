@@ -5,8 +5,6 @@
 //! else must not pass for a change to what is there now: where the server could not tell by the number, it goes without one. If it
 //! was applied before, the server knows; otherwise it answers with a conflict, and a person decides.
 
-use std::rc::Rc;
-
 use super::{draft::Draft, settle};
 use crate::{
     body::Body,
@@ -49,19 +47,24 @@ pub(super) fn rebase<B: Body>(
         settle::settle(draft, table, id);
         return false;
     }
+    let known = base.newest().map(|known| known.version);
     draft.put_base(table, id, Some(Base { theirs: Some(copy), ..base }));
-    // Those after the first are sent once it is decided, on top of what is there now: under the number of then they could meet
-    // another version that has it.
-    for mutation in outstanding.iter().skip(1).filter(|mutation| mutation.first_sent_at.is_none()) {
-        if mutation.base_version.is_some_and(|base| base != version) {
-            draft.put_mutation(Mutation { base_version: Some(version), ..(**mutation).clone() });
+    for (place, mutation) in outstanding.iter().enumerate() {
+        let Some(number) = mutation.base_version else { continue };
+        // It was made on theirs, which the server has again under this number.
+        let made_on_it = same && known == Some(number);
+        let base_version = if made_on_it || (place > 0 && mutation.first_sent_at.is_none()) {
+            // Those after the first are sent once it is decided, on top of what is there now: under the number of then they could
+            // meet another version that has it.
+            Some(version)
+        } else if place == 0 && !mutation.state.is_parked() && version <= number {
+            None
+        } else {
+            continue;
+        };
+        if base_version != mutation.base_version {
+            draft.put_mutation(Mutation { base_version, ..(**mutation).clone() });
         }
-    }
-    let could_pass = |first: &&Rc<Mutation<B>>| {
-        !same && !first.state.is_parked() && first.base_version.is_some_and(|base| version <= base)
-    };
-    if let Some(first) = outstanding.first().filter(could_pass) {
-        draft.put_mutation(Mutation { base_version: None, ..(**first).clone() });
     }
     settle::settle(draft, table, id);
     !same
