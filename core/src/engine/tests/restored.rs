@@ -9,7 +9,7 @@ use super::{
 use crate::{
     decide::Answer,
     log::entry::MutationState,
-    protocol::{Applied, OperationResult, Outcome, Rejection},
+    protocol::{Applied, OperationResult, Outcome, Rejection, Theirs},
 };
 
 fn of_now(mut page: Page<Value>) -> Page<Value> {
@@ -128,5 +128,32 @@ fn a_create_that_was_too_large_is_gone_with_its_record() {
         let (fixture, id) = refused_create(413).await;
         delete(&fixture.engine, "projects", &id).await.unwrap();
         assert!(fixture.engine.state().outbox.is_empty(), "every copy of it is too large");
+    });
+}
+
+#[test]
+fn what_was_made_on_theirs_goes_on_from_it_where_a_restored_server_has_it_again() {
+    run(async {
+        let fixture = Fixture::new().await;
+        let id = fixture.with_task().await;
+        update(&fixture.engine, "tasks", id, json!({ "title": "ours" })).await.unwrap();
+        let overtaken = fixture.only_mutation().id.clone();
+        // Somebody made a second version that holds what the first did.
+        let answered = overtaken.to_string();
+        let theirs = Outcome::Conflict(Theirs::Record(task(2, "Splice")));
+        fixture.push(move |_| Ok(answer(vec![OperationResult::new(answered, theirs)])));
+        fixture.empty_pull();
+        fixture.engine.pass_now().await;
+        update(&fixture.engine, "tasks", id, json!({ "status": "done" })).await.unwrap();
+        let discard = Command::Discard { mutation: overtaken, cascade: false };
+        fixture.engine.submit(discard, Durability::Relaxed).await.unwrap();
+        assert_eq!(fixture.only_mutation().base_version, Some(2));
+
+        fixture.push(|_| unreachable());
+        fixture.pull(of_now(page(vec![], vec![], "c1")));
+        let rows = parents().into_iter().chain([task(1, "Splice")]).collect();
+        fixture.pull(of_now(page(rows, vec![], "c2")));
+        fixture.engine.pass_now().await;
+        assert_eq!(fixture.only_mutation().base_version, Some(1), "version 2 may be another one by now");
     });
 }
