@@ -63,6 +63,9 @@ fn is_grounded<B: Body>(draft: &Draft<'_, B>, mutation: &Mutation<B>, marked: &[
     let of_record = draft.mutations_of(&mutation.table, &mutation.record_id);
     let before =
         of_record.iter().take_while(|other| other.sequence < mutation.sequence).map(|other| &other.id);
-    let awaited = mutation.dependencies.iter().filter(|id| draft.mutation(id).is_some());
+    let is_awaited =
+        |needed: &Mutation<B>| !(planted!("rejected-parent-ignored") && needed.state.is_parked());
+    let awaited =
+        mutation.dependencies.iter().filter(|id| draft.mutation(id).is_some_and(|needed| is_awaited(needed)));
     before.chain(awaited).all(|id| marked.contains(id))
 }
