@@ -393,6 +393,15 @@ impl<'s, B: Body> Draft<'s, B> {
         if held.is_empty() { data } else { data.patched(&B::empty(), &held) }
     }
 
+    /// Whether two bodies of a table hold the same values, but for what follows from children.
+    pub(super) fn same_data(&self, table: &Id, left: &B, right: &B) -> bool {
+        let value = |body: &B| {
+            let own = self.without_rollups(table, body.clone());
+            serde_json::from_str::<serde_json::Value>(&own.to_json()).ok()
+        };
+        left.same(right) || value(left) == value(right)
+    }
+
     /// The data with every temporary id in a foreign key that is mapped by now exchanged.
     #[must_use]
     pub fn resolved(&self, table: &str, data: B) -> B {

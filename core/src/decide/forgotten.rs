@@ -5,7 +5,7 @@
 //! the record that names it. A deletion is done when the record is gone. What an update did cannot be told: it is parked as
 //! a conflict, with theirs beside it once a pull has brought it.
 
-use super::{draft::Draft, restored::same_data, settle};
+use super::{draft::Draft, settle};
 use crate::{
     body::Body,
     log::entry::{Base, Mutation, MutationState, Operation, ServerCopy},
@@ -47,7 +47,7 @@ pub(super) fn was_applied<B: Body>(draft: &mut Draft<'_, B>, mutation: &Mutation
     let (table, id) = (&mutation.table, &mutation.record_id);
     draft.remove_mutation(&mutation.id);
     let alone = !copy.deleted
-        && (copy.version == FIRST_VERSION || same_data(draft, table, &copy.data, &mutation.data));
+        && (copy.version == FIRST_VERSION || draft.same_data(table, &copy.data, &mutation.data));
     let version = alone.then_some(copy.version);
     let left = draft.base(table, id).is_some_and(|base| base.left);
     draft.put_base(table, id, Some(Base { base: Some(copy), theirs: None, left }));

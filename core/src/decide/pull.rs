@@ -196,7 +196,7 @@ fn take_plain<B: Body>(
         Some(held) if taking.forced => {
             held.version != Some(copy.version)
                 || held.deleted != copy.deleted
-                || !restored::same_data(draft, table, &held.data, &copy.data)
+                || !draft.same_data(table, &held.data, &copy.data)
         }
         Some(held) => {
             planted!("older-row-overwrites") || held.version.is_none_or(|version| version < copy.version)

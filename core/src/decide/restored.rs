@@ -11,15 +11,6 @@ use crate::{
     log::entry::{Base, Id, Mutation, ServerCopy},
 };
 
-/// Whether two bodies of a table hold the same values, but for what follows from children.
-pub(super) fn same_data<B: Body>(draft: &Draft<'_, B>, table: &Id, left: &B, right: &B) -> bool {
-    let value = |body: &B| {
-        let own = draft.without_rollups(table, body.clone());
-        serde_json::from_str::<serde_json::Value>(&own.to_json()).ok()
-    };
-    left.same(right) || value(left) == value(right)
-}
-
 /// Puts what a restored server has in place of what was known of a record with outstanding changes. Whether it was news.
 pub(super) fn rebase<B: Body>(
     draft: &mut Draft<'_, B>,
@@ -30,7 +21,7 @@ pub(super) fn rebase<B: Body>(
 ) -> bool {
     let outstanding = draft.mutations_of(table, id);
     let same = base.newest().is_some_and(|known| {
-        known.deleted == copy.deleted && same_data(draft, table, &known.data, &copy.data)
+        known.deleted == copy.deleted && draft.same_data(table, &known.data, &copy.data)
     });
     let version = copy.version;
     if same && base.theirs.is_none() {

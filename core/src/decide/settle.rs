@@ -5,7 +5,7 @@
 //! rest (promise 10), and a pull keeps what is pending. What a person gave up is shown no more from that moment on, also
 //! while the server is still asked to forget it.
 
-use super::{draft::Draft, restored};
+use super::draft::Draft;
 use crate::{
     body::{Body, SyncStatus},
     log::entry::{Base, Id, MutationState, Operation, Record, ServerCopy},
@@ -49,7 +49,7 @@ pub(super) fn is_news<B: Body>(
     copy: &ServerCopy<B>,
 ) -> bool {
     let differs = |known: &ServerCopy<B>| {
-        known.deleted != copy.deleted || !restored::same_data(draft, table, &known.data, &copy.data)
+        known.deleted != copy.deleted || !draft.same_data(table, &known.data, &copy.data)
     };
     base.newest().is_none_or(|known| known.version < copy.version || (base.left && differs(known)))
 }
