@@ -23,6 +23,10 @@ pub(super) fn mark<B: Body>(draft: &mut Draft<'_, B>, writing: &Writing<'_>, mut
         if draft.schema().table(&mutation.table).is_none() {
             continue;
         }
+        // What it builds on may have been parked since this was asked for, or sent anew under another id: it goes after that.
+        if !mutation.withdrawing && !is_grounded(draft, mutation, &marked) {
+            continue;
+        }
         match mutation.state {
             // Its outcome is unknown: it goes again as it was marked, and needs no new mark.
             MutationState::Sending if planted!("sent-again-as-another") && !mutation.withdrawing => {
@@ -33,16 +37,11 @@ pub(super) fn mark<B: Body>(draft: &mut Draft<'_, B>, writing: &Writing<'_>, mut
                 draft.put_mutation(again);
                 continue;
             }
-            // What it builds on was sent anew under another id since this was asked for: it goes after that.
-            MutationState::Sending if !mutation.withdrawing && !is_grounded(draft, mutation, &marked) => {
-                continue;
-            }
             // Nobody knows when that was: the server must not take it for new, should it have forgotten its answer.
             MutationState::Sending if mutation.first_sent_at == Some(UNDATED) => {
                 draft.put_mutation(Mutation { first_sent_at: Some(LONG_AGO), ..(**mutation).clone() });
             }
             MutationState::Sending => {}
-            MutationState::Pending if !is_grounded(draft, mutation, &marked) => continue,
             MutationState::Pending => {
                 let mut sending = (**mutation).clone();
                 sending.state = MutationState::Sending;
