@@ -154,7 +154,7 @@ fn rewriting(criterion: &mut Criterion) {
                         Applied { record_id: "41".to_owned(), version: 1, updated_at: 1, record: None };
                     let results =
                         vec![OperationResult::new(mutations[0].to_string(), Outcome::Applied(applied))];
-                    let answer = Answer { epoch: "e".to_owned(), server_time: 1, results };
+                    let answer = Answer { epoch: "e".to_owned(), server_time: 1, results, beginnings: 0 };
                     let done = block_on(engine.submit(Command::Answer { answer }, Durability::Relaxed));
                     assert!(done.is_ok(), "{done:?}");
                     engine

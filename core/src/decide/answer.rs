@@ -32,6 +32,7 @@ pub(super) fn settle_all<B: Body>(
         note::take_epoch(draft, writing.now_ms(), &answer.epoch);
     }
     draft.put_meta(Meta::SERVER_TIME, answer.server_time.to_string());
+    let is_overtaken = draft.state().beginnings() != answer.beginnings;
     let outcomes = parents_first(draft, answer);
     let is_spoilt = planted!("one-rejected-parks-its-batch")
         && outcomes.iter().any(|(_, outcome)| matches!(outcome, Outcome::Rejected(_)));
@@ -47,7 +48,7 @@ pub(super) fn settle_all<B: Body>(
                 park(draft, writing, &mutation, MutationState::Rejected, refusal);
             }
             Outcome::Applied(made) | Outcome::Duplicate(made) => {
-                apply(draft, writing, &mutation, made);
+                apply(draft, writing, &mutation, made, is_overtaken);
                 note::one_more(&mut applied, &mutation.table);
                 tally.applied += 1;
             }
@@ -59,7 +60,7 @@ pub(super) fn settle_all<B: Body>(
                     updated_at: row.deleted_at,
                     record: None,
                 };
-                apply(draft, writing, &mutation, made);
+                apply(draft, writing, &mutation, made, is_overtaken);
                 note::one_more(&mut applied, &mutation.table);
                 tally.applied += 1;
             }
@@ -251,11 +252,13 @@ fn wait<B: Body>(
     });
 }
 
+/// Takes a mutation off that was applied. `is_overtaken`: since the server was asked, tables were pulled from the beginning.
 fn apply<B: Body>(
     draft: &mut Draft<'_, B>,
     writing: &Writing<'_>,
     mutation: &Mutation<B>,
     applied: Applied<B>,
+    is_overtaken: bool,
 ) {
     let table = &mutation.table;
     let id: Id = applied.record_id.as_str().into();
@@ -267,6 +270,10 @@ fn apply<B: Body>(
     draft.remove_mutation(&mutation.id);
 
     let base = draft.base(table, &id).cloned();
+    // That pull did not bring the record: it was not there yet, or not any more.
+    if base.is_none() && is_overtaken {
+        draft.pull_table_anew(table);
+    }
     // Answered once more after a restoration: what a pull has brought since has it in it. Beside theirs, or of what a pull did not
     // find, the base may be of before.
     let is_of_now = |base: &&Base<B>| !base.left && base.theirs.is_none();

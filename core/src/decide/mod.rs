@@ -202,6 +202,8 @@ pub struct Answer<B> {
     pub server_time: u64,
     /// In any order.
     pub results: Vec<OperationResult<B>>,
+    /// What [`State::beginnings`] said when the server was asked.
+    pub beginnings: u64,
 }
 
 /// What came of a command.

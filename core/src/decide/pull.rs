@@ -66,6 +66,11 @@ pub(super) fn take<B: Body>(
         return None;
     }
     note::take_epoch(draft, writing.now_ms(), &page.epoch);
+    if asked.is_none() {
+        for table in &set.tables {
+            draft.count(table, |stats| stats.beginnings += 1);
+        }
+    }
     let news = take_rows(draft, writing, page, Taking { forced, scoped: set.scope.is_some() });
     let full = match full {
         Some(FullPull { pages, .. }) if page.has_more => {

@@ -126,8 +126,9 @@ pub struct TableHealth {
 
 impl TableHealth {
     fn new(counts: Counts, stats: TableStats) -> Self {
-        let TableStats { pushed, pulled, conflicts, rejected, withdrawn, last_pushed_at, last_pulled_at } =
-            stats;
+        let TableStats {
+            pushed, pulled, conflicts, rejected, withdrawn, last_pushed_at, last_pulled_at, ..
+        } = stats;
         Self { counts, pushed, pulled, conflicts, rejected, withdrawn, last_pushed_at, last_pulled_at }
     }
 }

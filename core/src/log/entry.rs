@@ -422,6 +422,9 @@ pub struct TableStats {
     /// Given up by a person after they may have been sent, and never applied.
     #[serde(rename = "d", default)]
     pub withdrawn: u64,
+    /// How often it was pulled from the beginning. Such a pull passes over what was created and deleted before, once that is purged.
+    #[serde(rename = "b", default)]
+    pub beginnings: u64,
     /// When the server last answered to a change.
     #[serde(rename = "w", default, skip_serializing_if = "Option::is_none")]
     pub last_pushed_at: Option<u64>,

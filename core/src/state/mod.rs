@@ -184,6 +184,12 @@ impl<B: Body> State<B> {
         tables.iter().map(|table| self.stats(table).heard()).sum()
     }
 
+    /// How often any table was pulled [from the beginning](TableStats::beginnings).
+    #[must_use]
+    pub fn beginnings(&self) -> u64 {
+        self.stats.values().map(|stats| stats.beginnings).sum()
+    }
+
     /// The facts whose keys begin with `prefix`, in the order of their keys.
     pub fn facts<'a>(&'a self, prefix: &'a str) -> impl Iterator<Item = (&'a Id, &'a str)> {
         let from = self.meta.range::<str, _>((Bound::Included(prefix), Bound::Unbounded));

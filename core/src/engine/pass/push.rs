@@ -66,6 +66,7 @@ impl<P: Ports> Engine<P> {
                 return Ok(failed.map_or(Ok(()), Err));
             }
             let upload = self.upload(&marked);
+            let beginnings = self.state().beginnings();
             let sent_at = self.ports.clock().elapsed_ms();
             let answer = self.ports.remote().push(&upload).await;
             if planted!("marked-after-the-request") {
@@ -84,6 +85,7 @@ impl<P: Ports> Engine<P> {
                             epoch: answer.epoch,
                             server_time: answer.server_time,
                             results: answer.results,
+                            beginnings,
                         })
                         .await?;
                     report.pushed += tally.applied;

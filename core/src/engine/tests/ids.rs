@@ -193,6 +193,7 @@ impl Run {
             epoch: answer.epoch,
             server_time: answer.server_time,
             results: answer.results,
+            beginnings: engine.state().beginnings(),
         };
         engine.submit(Command::Answer { answer }, Durability::Relaxed).await.unwrap();
     }

@@ -99,6 +99,33 @@ fn an_answer_of_another_epoch_says_nothing_of_this_server() {
 }
 
 #[test]
+fn what_an_answer_says_of_a_record_that_a_pull_from_the_beginning_passed_over_is_looked_at_again() {
+    run(async {
+        let fixture = Fixture::new().await;
+        create(&fixture.engine, "projects", json!({ "name": "Pier" })).await.unwrap();
+        let other = open(&fixture.log, &fixture.script, &fixture.dice).await;
+        // The project is created, deleted by somebody else and purged. Another context, which took the lease, pulls everything;
+        // only then does the answer come.
+        fixture.push(move |upload| {
+            let set = crate::pull::Plan::new(other.schema(), None).levels[0][0].clone();
+            let submit =
+                |command| other.submit(command, Durability::Relaxed).now_or_never().unwrap().unwrap();
+            submit(Command::BeginFullPull { set: set.key.clone(), code: "cursor-expired".into() });
+            let from = other.state().cursor(&set.key).cloned();
+            let page = page(vec![], vec![], "c1");
+            assert_eq!(submit(Command::Pull { set, from, heard: 0, page }), Done::Pulled(Some(0)));
+            Ok(answer(vec![applied(&upload.operations[0].id, "900", 1)]))
+        });
+        fixture.script.pulls.borrow_mut().push_back(Box::new(|download| {
+            assert_eq!(download.cursor, None, "the answer is older than the pull");
+            Ok(page(vec![], vec![], "c1"))
+        }));
+        assert_eq!(fixture.engine.pass_now().await.remaining, 0);
+        assert_eq!(view(&fixture.engine, "projects", "900"), None);
+    });
+}
+
+#[test]
 fn a_page_that_is_not_the_next_one_any_more_is_passed_over() {
     run(async {
         let fixture = Fixture::new().await;

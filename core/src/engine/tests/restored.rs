@@ -47,7 +47,8 @@ fn what_was_asked_before_an_answer_is_asked_again_while_versions_cannot_be_compa
         fixture.script.pulls.borrow_mut().push_back(Box::new(move |_| {
             other.catch_up().now_or_never().unwrap().unwrap();
             let UploadAnswer { server_time, results, .. } = answer(vec![applied(&mutation, "77", 9)]);
-            let answer = Answer { epoch: "e2".into(), server_time, results };
+            let beginnings = other.state().beginnings();
+            let answer = Answer { epoch: "e2".into(), server_time, results, beginnings };
             other.submit(Command::Answer { answer }, Durability::Relaxed).now_or_never().unwrap().unwrap();
             Ok(of_now(page(vec![task(8, "older")], vec![], "c3")))
         }));

@@ -153,6 +153,7 @@ fn an_answer_is_not_refused_with_the_write_that_waits_beside_it() {
             epoch: "e1".into(),
             server_time: 5_000,
             results: vec![applied(&mutation, "77", 1)],
+            beginnings: 0,
         };
         let gate = fixture.engine.gate.lock().await;
         let (write, answer, ()) = futures_util::future::join3(
