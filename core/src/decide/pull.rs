@@ -60,6 +60,11 @@ pub(super) fn take<B: Body>(
     if !is_next || (other_epoch && (full.is_none() || asked.is_some())) {
         return None;
     }
+    // Since it was asked for, the set of another release has brought what this page may lack.
+    if known.is_none() && set.is_held(draft.state()) {
+        begin_anew(draft, writing, &set.key, crate::activity::SETS_CHANGED);
+        return None;
+    }
     let came_on = place != Some(page.cursor.as_str());
     let forced = full.is_some_and(|full| full.forced || other_epoch) && !planted!("epoch-ignored");
     if forced && heard != draft.heard(&set.tables) {

@@ -126,6 +126,32 @@ fn what_an_answer_says_of_a_record_that_a_pull_from_the_beginning_passed_over_is
 }
 
 #[test]
+fn a_first_page_that_another_releases_rows_have_overtaken_is_asked_for_again() {
+    run(async {
+        let (log, script, dice) = (MemoryLog::default(), Rc::<Script>::default(), Dice::new(5));
+        let engine = open(&log, &script, &dice).await;
+        let other = open(&log, &script, &dice).await;
+        // While the page is under way, another release pulls what a server has that is restored then: its set has another key.
+        script.pulls.borrow_mut().push_back(Box::new(move |_| {
+            let mut set = crate::pull::Plan::new(other.schema(), None).levels[0][0].clone();
+            set.key = format!("{},of the other", set.key).as_str().into();
+            let rows = page(vec![row("projects", "1", 1, None, json!({ "name": "of then" }))], vec![], "c9");
+            let command = Command::Pull { set, from: None, heard: 0, page: rows };
+            let done = other.submit(command, Durability::Relaxed).now_or_never().unwrap().unwrap();
+            assert_eq!(done, Done::Pulled(Some(1)));
+            Ok(page(vec![], vec![], "c1"))
+        }));
+        script.pulls.borrow_mut().push_back(Box::new(|download| {
+            assert_eq!(download.cursor, None);
+            Ok(page(vec![], vec![], "c1"))
+        }));
+        assert_eq!(engine.pass_now().await.error, None);
+        assert_eq!(view(&engine, "projects", "1"), None);
+        assert!(script.pulls.borrow().is_empty());
+    });
+}
+
+#[test]
 fn a_page_that_is_not_the_next_one_any_more_is_passed_over() {
     run(async {
         let fixture = Fixture::new().await;

@@ -7,13 +7,13 @@ use futures_executor::LocalPool;
 use futures_util::task::LocalSpawnExt;
 
 use super::{
-    passes::{Fixture, answer, applied, page},
+    passes::{Fixture, answer, applied, page, row},
     *,
 };
 use crate::{
     log::entry::{Id, MutationState},
     outbox::{Waits, waits},
-    protocol::{OperationResult, Outcome, Rejection},
+    protocol::{EntityRow, OperationResult, Outcome, Rejection},
 };
 
 /// A server that creates each record once, whatever is asked how often, and refuses what is called `poison`.
@@ -22,6 +22,8 @@ struct Once {
     ids: RefCell<BTreeMap<String, String>>,
     /// The names of its records, in the order in which they came.
     names: RefCell<Vec<String>>,
+    /// Those of them that refer to nothing.
+    projects: RefCell<Vec<EntityRow<Value>>>,
 }
 
 impl Once {
@@ -36,6 +38,10 @@ impl Once {
             let next = (ids.len() + 1).to_string();
             let id = ids.entry(operation.id.clone()).or_insert_with(|| {
                 self.names.borrow_mut().push(name.to_owned());
+                if operation.table == "projects" {
+                    let made = row("projects", &next, 1, Some(&operation.record_id), json!({ "name": name }));
+                    self.projects.borrow_mut().push(made);
+                }
                 next
             });
             applied(&operation.id, id, 1)
@@ -43,10 +49,12 @@ impl Once {
         answer(results.collect())
     }
 
-    /// Answers that many requests of a script, and tells each of two contexts the time.
+    /// Answers that many requests of a script, and two pulls of each of two contexts.
     fn serve(self: &Rc<Self>, script: &Script, requests: usize) {
-        for _ in 0..2 {
-            script.pulls.borrow_mut().push_back(Box::new(|_| Ok(page(Vec::new(), Vec::new(), "c0"))));
+        for _ in 0..4 {
+            let server = Rc::clone(self);
+            let rows = move || server.projects.borrow().clone();
+            script.pulls.borrow_mut().push_back(Box::new(move |_| Ok(page(rows(), Vec::new(), "c0"))));
         }
         for _ in 0..requests {
             let server = Rc::clone(self);
