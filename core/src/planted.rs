@@ -48,6 +48,11 @@ pub const BUGS: &[Bug] = &[
     bug(6, "marked-after-the-request", "a mutation is frozen when its answer comes, and edited before that"),
     bug(2, "deleted-with-its-create", "a deletion while the create is in flight makes both vanish"),
     bug(10, "unset-forgotten", "coalescing loses that a field was removed"),
+    bug(
+        3,
+        "sent-undated",
+        "what is sent before the server was heard is not dated: a late copy passes for a first one",
+    ),
     bug(3, "sent-again-as-another", "commit, then the answer is lost: it goes again under a new id"),
     bug(4, "rejected-parent-ignored", "a dependency is rejected, and its dependents are sent all the same"),
     bug(5, "one-parked-stops-all", "a dependency is rejected, and everything behind it waits"),

@@ -28,9 +28,7 @@ pub(super) fn settle_all<B: Body>(
     if draft.meta(Meta::EPOCH).is_some_and(|known| known != answer.epoch) {
         return tally;
     }
-    if !answer.epoch.is_empty() {
-        note::take_epoch(draft, writing.now_ms(), &answer.epoch);
-    }
+    note::take_epoch(draft, writing.now_ms(), &answer.epoch);
     draft.put_meta(Meta::SERVER_TIME, answer.server_time.to_string());
     let is_overtaken = draft.state().beginnings() != answer.beginnings;
     let outcomes = parents_first(draft, answer);

@@ -23,8 +23,8 @@ mod write;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use self::forgotten::is_expired;
 use self::{draft::Draft, mint::Mint};
-pub(crate) use self::{forgotten::is_expired, send::UNDATED};
 use crate::{
     activity::What,
     body::Body,

@@ -8,14 +8,13 @@ use crate::{
     state::Meta,
 };
 
-/// When it was first sent, where nothing had said yet what time it is at the server; not said to the server.
-pub(crate) const UNDATED: u64 = 0;
-/// The same, once it is sent again.
-const LONG_AGO: u64 = 1;
-
 /// Marks mutations `sending`; those of them that are. One that was discarded or parked meanwhile is left out, and what builds on it.
+/// Nothing is marked for the first time before the server has said which one it is and what time it is there: a copy that is late
+/// by months, or by a restoration, could not be told from a first one by a server that has forgotten its answer.
 pub(super) fn mark<B: Body>(draft: &mut Draft<'_, B>, writing: &Writing<'_>, mutations: &[Id]) -> Vec<Id> {
-    let server_time = draft.meta(Meta::SERVER_TIME).and_then(|time| time.parse().ok()).unwrap_or(UNDATED);
+    let server_time = draft.meta(Meta::SERVER_TIME).and_then(|time| time.parse().ok());
+    let server_time = server_time.filter(|_| draft.meta(Meta::EPOCH).is_some());
+    let server_time = server_time.or_else(|| planted!("sent-undated").then_some(0));
     let mut marked = Vec::with_capacity(mutations.len());
     for id in mutations {
         let Some(mutation) = draft.mutation(id) else { continue };
@@ -37,15 +36,12 @@ pub(super) fn mark<B: Body>(draft: &mut Draft<'_, B>, writing: &Writing<'_>, mut
                 draft.put_mutation(again);
                 continue;
             }
-            // Nobody knows when that was: the server must not take it for new, should it have forgotten its answer.
-            MutationState::Sending if mutation.first_sent_at == Some(UNDATED) => {
-                draft.put_mutation(Mutation { first_sent_at: Some(LONG_AGO), ..(**mutation).clone() });
-            }
             MutationState::Sending => {}
             MutationState::Pending => {
+                let Some(first_sent_at) = mutation.first_sent_at.or(server_time) else { continue };
                 let mut sending = (**mutation).clone();
                 sending.state = MutationState::Sending;
-                sending.first_sent_at = sending.first_sent_at.or(Some(server_time));
+                sending.first_sent_at = Some(first_sent_at);
                 sending.last_attempt_at = Some(writing.now_ms());
                 sending.next_attempt_at = None;
                 draft.put_mutation(sending);

@@ -1,6 +1,7 @@
 //! The engine over a store in memory: several contexts, one log.
 
 mod activity;
+mod bearings;
 mod explain;
 mod fold;
 mod health;

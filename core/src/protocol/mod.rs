@@ -25,7 +25,7 @@ pub struct Upload<B> {
     pub device_id: String,
     /// The version of the schema they were written under.
     pub schema_version: u32,
-    /// The server epoch the device knows; absent before its first answer.
+    /// The server epoch the device knows; absent before its first answer, and then there are no operations.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub epoch: Option<String>,
     /// By the device's clock.
@@ -57,7 +57,8 @@ pub struct Operation<B> {
     pub unset: Vec<String>,
     /// When it was written, by the device's clock.
     pub timestamp: u64,
-    /// The last `serverTime` the device had seen when it first sent this; absent if it had seen none.
+    /// The last `serverTime` the device had seen when it first sent this. Without it a copy that is late past the horizon passes
+    /// for a first one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub first_sent_at: Option<u64>,
     /// Ids of mutations that must be applied before this one.

@@ -84,8 +84,6 @@ pub struct Books {
     ever_applied: FxHashSet<Word>,
     /// What it ever refused for good, also where a restoration let it forget that: the device has heard it.
     rejected: FxHashSet<Word>,
-    /// Of those, what it refused before a restoration: it may have forgotten that it did, and why.
-    refused_before: FxHashSet<Word>,
     /// Parked without an answer that names them: nobody there knows whether they took effect.
     pub unanswered: FxHashSet<String>,
     /// Temporary ids, and the records that they became.
@@ -113,7 +111,6 @@ impl Books {
             horizon: 0,
             ever_applied: FxHashSet::default(),
             rejected: FxHashSet::default(),
-            refused_before: FxHashSet::default(),
             unanswered: FxHashSet::default(),
             named: FxHashMap::default(),
             served: FxHashMap::default(),
@@ -261,9 +258,6 @@ impl Books {
             let what = format!("mutation {mutation} took effect twice");
             self.journal.broken(number::ONCE, what, &[mutation]);
         }
-        // A copy that names no epoch, late by a restoration, may find a server that has forgotten its refusal: whoever gave the
-        // mutation up after that had heard it, and could not know.
-        let is_forgotten = self.refused_before.contains(&word);
         let is_first = self.ever_applied.insert(word);
         let Some(life) = self.lives.get(mutation) else {
             let what = format!("the server applied mutation {mutation}, which nobody has in the log");
@@ -275,7 +269,7 @@ impl Books {
                 format!("mutation {mutation} of {} was applied as {}'s", life.principal, answer.principal);
             self.journal.broken(number::ISOLATED_TENANTS, what, &[mutation]);
         }
-        if is_first && life.standing == Standing::Gone && !is_forgotten {
+        if is_first && life.standing == Standing::Gone {
             let what = format!("mutation {mutation} took effect after it had left the outbox");
             self.journal.broken(number::CONSERVED, what, &[mutation]);
         }
@@ -420,7 +414,6 @@ impl Books {
         for key in keys {
             self.applied.remove(&key);
         }
-        self.refused_before.clone_from(&self.rejected);
         self.epoch = epoch;
     }
 }

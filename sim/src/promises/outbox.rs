@@ -7,7 +7,7 @@ use landfall_core::{
     activity::Failure,
     body::Body,
     log::entry::{Change, Id, Mutation, Operation, Refusal},
-    state::State,
+    state::{Meta, State},
 };
 
 use super::{
@@ -184,13 +184,15 @@ impl Judging<'_> {
         }
         self.judge_failure(id, before, after);
         if before.first_sent_at.is_some() {
-            // One that went out undated is taken for old when it goes again.
-            let is_dated_so = after.first_sent_at == before.first_sent_at || before.first_sent_at == Some(0);
-            if !is_dated_so || !is_same {
+            if after.first_sent_at != before.first_sent_at || !is_same {
                 let what = format!("{id} may have been sent, and was changed after that");
                 self.journal.broken(number::CONSERVED, what, &[id]);
             }
             return;
+        }
+        if after.first_sent_at.is_some_and(|at| at == 0 || self.shadow.state.meta(Meta::EPOCH).is_none()) {
+            let what = format!("{id} is to be sent, and nothing tells a late copy of it from a first one");
+            self.journal.broken(number::ONCE, what, &[id]);
         }
         if !is_same {
             let is_there = |field: &String| after.data.kind(field).is_some() || after.unset.contains(field);

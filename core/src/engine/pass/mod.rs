@@ -132,7 +132,7 @@ impl<P: Ports> Engine<P> {
             return Ok(Ended::Skipped);
         }
         let mut pulled = None;
-        if self.is_between_epochs() || self.lacks_time_to_send() {
+        if self.is_between_epochs() || self.lacks_bearings() {
             let outcome = match self.pull(if due == Due::Timely { Due::One } else { due }, report).await {
                 // A full device gets rid of what it has to send first.
                 Err(Error::QuotaExceeded) => Ok(()),

@@ -37,7 +37,7 @@ pub(super) enum Due {
     All,
     /// Those whose interval has passed, and those that a full pull is not done with.
     Timely,
-    /// Those, or any one, to learn what time it is at the server.
+    /// Those, or any one, to learn which server it is and what time it is there.
     One,
 }
 
@@ -120,9 +120,9 @@ impl<P: Ports> Engine<P> {
         state.cursors().any(|(key, cursor)| unfinished(cursor) && plan.sets().any(|set| concerns(key, set)))
     }
 
-    /// Whether something is to be sent for the first time, and nothing says what time it is at the server. Sent with a time
-    /// of months ago it would be refused as something whose answer may be forgotten.
-    pub(super) fn lacks_time_to_send(&self) -> bool {
+    /// Whether something is to be sent for the first time, and nothing says which server this is or what time it is there. Sent with
+    /// a time of months ago it would be refused as something whose answer may be forgotten.
+    pub(super) fn lacks_bearings(&self) -> bool {
         let state = self.state();
         let server_time = stored_server_time(&state);
         let now = self.ports.clock().now_ms();
@@ -133,7 +133,10 @@ impl<P: Ports> Engine<P> {
         let is_new = |state: MutationState, first_sent_at: Option<u64>| {
             state == MutationState::Pending && first_sent_at.is_none()
         };
-        !is_recent && state.outbox.iter().any(|mutation| is_new(mutation.state, mutation.first_sent_at))
+        let knows_bearings = is_recent && state.meta(Meta::EPOCH).is_some();
+        !knows_bearings
+            && !planted!("sent-undated")
+            && state.outbox.iter().any(|mutation| is_new(mutation.state, mutation.first_sent_at))
     }
 
     /// Pulls what is due, until there is nothing more or a request fails.

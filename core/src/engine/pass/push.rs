@@ -13,14 +13,14 @@ use super::{
 use crate::{
     activity::Failure,
     body::Body,
-    decide::{Answer, Command, Done, Tally, UNDATED, is_expired},
+    decide::{Answer, Command, Done, Tally, is_expired},
     engine::Engine,
     error::Error,
     log::entry::{Id, Mutation, Operation, Refusal},
     outbox::{Backoff, Wanted, next_batch},
     planted,
     ports::{Durability, Event, Phase, Ports, Remote, RemoteError},
-    protocol::{OperationKind, PROTOCOL, Upload},
+    protocol::{OperationKind, PROTOCOL, Upload, UploadAnswer},
     state::Meta,
 };
 
@@ -56,6 +56,12 @@ impl<P: Ports> Engine<P> {
                 return Ok(failed.map_or(Ok(()), Err));
             }
             self.set_status(|status| status.phase = Phase::Pushing);
+            if self.lacks_bearings()
+                && let Err(error) = self.exchange(&[]).await?
+            {
+                self.note_failure(&error, report);
+                return Ok(Err(remedy(&error)));
+            }
             let fresh = self.never_sent(&chosen.mutations);
             let marked = if planted!("marked-after-the-request") {
                 chosen.mutations
@@ -65,29 +71,8 @@ impl<P: Ports> Engine<P> {
             if marked.is_empty() {
                 return Ok(failed.map_or(Ok(()), Err));
             }
-            let upload = self.upload(&marked);
-            let beginnings = self.state().beginnings();
-            let sent_at = self.ports.clock().elapsed_ms();
-            let answer = self.ports.remote().push(&upload).await;
-            if planted!("marked-after-the-request") {
-                self.mark_sending(marked.clone()).await?;
-            }
-            match answer {
-                Ok(mut answer) => {
-                    if planted!("answers-by-position") {
-                        let named = answer.results.iter_mut().zip(&marked);
-                        named.for_each(|(result, id)| result.id = id.to_string());
-                    }
-                    self.set_status(|status| status.unreachable = false);
-                    self.hear(sent_at, answer.server_time).await;
-                    let tally = self
-                        .settle(Answer {
-                            epoch: answer.epoch,
-                            server_time: answer.server_time,
-                            results: answer.results,
-                            beginnings,
-                        })
-                        .await?;
+            match self.exchange(&marked).await? {
+                Ok(tally) => {
                     report.pushed += tally.applied;
                     report.conflicts += tally.conflicts;
                     report.rejected += tally.rejected - self.send_anew(&fresh).await?;
@@ -111,6 +96,30 @@ impl<P: Ports> Engine<P> {
                 }
             }
         }
+    }
+
+    /// One request and what its answer settles. One that carries nothing asks which server it is and what time it is there, where no
+    /// pull has told that.
+    async fn exchange(&self, marked: &[Id]) -> Result<Result<Tally, RemoteError>, Error> {
+        let upload = self.upload(marked);
+        let beginnings = self.state().beginnings();
+        let sent_at = self.ports.clock().elapsed_ms();
+        let answer = self.ports.remote().push(&upload).await;
+        if planted!("marked-after-the-request") {
+            self.mark_sending(marked.to_vec()).await?;
+        }
+        let mut answer = match answer {
+            Ok(answer) => answer,
+            Err(error) => return Ok(Err(error)),
+        };
+        if planted!("answers-by-position") {
+            let named = answer.results.iter_mut().zip(marked);
+            named.for_each(|(result, id)| result.id = id.to_string());
+        }
+        self.set_status(|status| status.unreachable = false);
+        self.hear(sent_at, answer.server_time).await;
+        let UploadAnswer { epoch, server_time, results, .. } = answer;
+        self.settle(Answer { epoch, server_time, results, beginnings }).await.map(Ok)
     }
 
     /// Marks what a request will carry, before it does; those of them that may go.
@@ -310,7 +319,7 @@ fn operation<B: Body>(mutation: &Mutation<B>) -> crate::protocol::Operation<B> {
         data: sets.then(|| mutation.data.clone()),
         unset: if says { mutation.unset.clone() } else { Vec::new() },
         timestamp: mutation.timestamp,
-        first_sent_at: mutation.first_sent_at.filter(|at| *at != UNDATED),
+        first_sent_at: mutation.first_sent_at,
         dependencies: mutation.dependencies.iter().filter(|_| says).map(ToString::to_string).collect(),
     }
 }

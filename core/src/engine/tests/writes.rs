@@ -1,6 +1,6 @@
 //! What a write does, and what a wrong one does not.
 
-use super::*;
+use super::{passes::Fixture, *};
 use crate::log::memory::Fault;
 
 async fn alone() -> (MemoryLog<Value>, Rc<Engine<World>>) {
@@ -157,7 +157,7 @@ fn children_created_offline_depend_on_their_parents() {
 #[test]
 fn a_parent_is_deleted_after_the_children_that_were_deleted_before() {
     run(async {
-        let (_, engine) = alone().await;
+        let Fixture { engine, .. } = Fixture::new().await;
         let project = create(&engine, "projects", json!({ "name": "a" })).await.unwrap();
         let step = create(&engine, "steps", json!({ "project_id": project, "name": "s" })).await.unwrap();
         let all: Vec<_> = engine.state().outbox.iter().map(|mutation| mutation.id.clone()).collect();
