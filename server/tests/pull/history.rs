@@ -100,6 +100,6 @@ async fn history(seed: u64) {
 #[tokio::test]
 async fn any_history_with_any_cuts_in_any_pages() {
     for seed in 0..25 {
-        history(seed).await;
+        Box::pin(history(seed)).await;
     }
 }
