@@ -6,6 +6,7 @@
 
 pub mod activity;
 pub mod body;
+pub mod canonical;
 pub mod clock;
 pub mod decide;
 pub mod engine;
@@ -14,6 +15,7 @@ pub mod hierarchy;
 pub mod ids;
 pub mod live;
 pub mod log;
+pub mod merge;
 pub mod outbox;
 pub mod planted;
 pub mod ports;

@@ -7,6 +7,7 @@ mod order;
 mod parse;
 mod relations;
 mod rollups;
+pub mod rules;
 pub mod scope;
 
 use std::collections::BTreeMap;

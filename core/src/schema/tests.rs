@@ -3,6 +3,7 @@ use serde_json::{Value, json};
 use super::*;
 
 mod rollups;
+mod rules;
 
 fn demo() -> Value {
     json!({
