@@ -83,16 +83,16 @@ pub fn compare_whole(world: &World, context: &Context) {
 /// A context that has read as far as the shadow has the same state, whatever way it took to get there.
 pub fn compare(world: &World, context: &Context) {
     context.database.observe();
-    let mut shadow = context.database.shadow.borrow_mut();
+    let shadow = context.database.shadow.borrow();
     let state = context.engine.state();
     let is_whole = context.engine.schema().tables.keys().all(|table| state.is_loaded(table));
     if state.head != shadow.state.head || !is_whole {
         return;
     }
-    let (held, expected) = (state.export(), shadow.export());
-    if held == *expected {
+    if state.holds_the_same(&shadow.state) {
         return;
     }
+    let (held, expected) = (state.export(), shadow.state.export());
     let is_named_anew = |name: &Id, table: &Table<Shared>| {
         let data = |data: &Shared| references::exchange(state.schema(), &state.ids, name, data).is_some();
         table.iter().any(|(_, record)| data(&record.data))

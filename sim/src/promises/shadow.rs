@@ -35,7 +35,6 @@ pub struct Shadow {
     journal: Journal,
     books: Rc<RefCell<Books>>,
     seen_key: u64,
-    export: Option<(Position, Rc<str>)>,
     /// Every text that a valid entry's mutation ever held: what was acknowledged must be among them.
     pub texts: FxHashSet<Rc<str>>,
     /// By text: the mutation that created the record with it.
@@ -69,7 +68,6 @@ impl Shadow {
             journal,
             books,
             seen_key: 0,
-            export: None,
             texts: FxHashSet::default(),
             births: FxHashMap::default(),
             next_order: 1,
@@ -130,18 +128,6 @@ impl Shadow {
         judging.judge_mappings(&mapped);
         judging.judge_records(&touched);
         judging.judge_cursors(&cursors);
-    }
-
-    /// The fold as text.
-    pub fn export(&mut self) -> Rc<str> {
-        match &self.export {
-            Some((head, text)) if *head == self.state.head => Rc::clone(text),
-            _ => {
-                let text: Rc<str> = self.state.export().into();
-                self.export = Some((self.state.head.clone(), Rc::clone(&text)));
-                text
-            }
-        }
     }
 
     /// Whether there is something to send that waits for nothing else.
