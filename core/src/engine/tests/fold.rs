@@ -317,7 +317,9 @@ fn a_reader_and_a_writer_that_slept_through_two_compactions_catch_up() {
         }
         assert_eq!(reader.state().export(), awake.state().export());
         assert_eq!(writer.state().export(), awake.state().export());
-        assert!(reader.state().holds_the_same(&awake.state()) && writer.state().holds_the_same(&awake.state()));
+        assert!(
+            reader.state().holds_the_same(&awake.state()) && writer.state().holds_the_same(&awake.state())
+        );
         assert_eq!(awake.state().outbox.len(), 16);
         create(&writer, "projects", json!({ "name": "later" })).await.unwrap();
         assert!(!writer.state().holds_the_same(&awake.state()), "one of them has not heard of it");
