@@ -149,6 +149,15 @@ fn an_app_function_settles_what_it_can() {
     let merge = case.merge(&json!({ "a": 1, "b": 1 }), &json!({ "a": 2, "b": 2 }));
     assert_eq!(merged(&merge), json!({ "a": [1, 2], "b": 2 }));
     assert_eq!(open(&merge), ["b"]);
+    // Where no function is registered at all.
+    let (ours, theirs) = (fields(&json!({ "a": 1 })), fields(&json!({ "a": 2 })));
+    let sides = Sides {
+        base: None,
+        ours: Written { fields: &ours, at: 1 },
+        theirs: Written { fields: &theirs, at: 5 },
+    };
+    let means = Means { rules: &case.rules, choices: &case.choices, functions: &() };
+    assert!(!super::merge(sides, means).is_settled());
 }
 
 #[test]
