@@ -6,7 +6,10 @@ use criterion::{Criterion, criterion_group, criterion_main};
 use landfall_core::{
     canonical::content_hash,
     merge::{Choice, Fields, Means, Merge, Path, Sides, Written, merge},
-    schema::{Field, FieldKind, rules::Rules},
+    schema::{
+        Field, FieldKind,
+        rules::{Rules, Strategy},
+    },
 };
 use serde_json::{Value, json};
 
@@ -84,7 +87,7 @@ fn rules() -> Rules {
         ("time_logs", FieldKind::Json),
     ];
     let fields = kinds.map(|(name, kind)| (name.to_owned(), Field { kind, optional: false }));
-    Rules::parse(&document, None, "rules", &fields.into_iter().collect())
+    Rules::parse(Some(&document), Strategy::default(), "rules", &fields.into_iter().collect())
         .expect("the rules of the benchmarks")
 }
 

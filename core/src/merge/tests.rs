@@ -9,18 +9,20 @@ use proptest::prelude::*;
 use serde_json::json;
 
 use super::*;
-use crate::schema::{Field, FieldKind};
+use crate::schema::{Field, FieldKind, rules};
 
 /// A table with a field of any kind for each rule, all of them `json`.
-fn rules(rules: &Value) -> Rules {
-    let strategy = rules.get("strategy").cloned();
-    let mut declared = rules.clone();
+fn rules(document: &Value) -> Rules {
+    let strategy = document
+        .get("strategy")
+        .map_or_else(rules::Strategy::default, |word| rules::Strategy::parse(word, "strategy").unwrap());
+    let mut declared = document.clone();
     declared.as_object_mut().unwrap().remove("strategy");
     let field = |name: &String| {
         (name.split('.').next().unwrap().to_owned(), Field { kind: FieldKind::Json, optional: true })
     };
     let fields = declared.as_object().unwrap().keys().map(field).collect();
-    Rules::parse(&declared, strategy.as_ref(), "rules", &fields).unwrap()
+    Rules::parse(Some(&declared), strategy, "rules", &fields).unwrap()
 }
 
 fn fields(value: &Value) -> Fields {

@@ -72,6 +72,9 @@ pub struct Table {
     pub indexes: Vec<Vec<String>>,
     /// Natural keys. A record in which a part of the key is absent or `null` is not constrained by it.
     pub unique: Vec<Vec<String>>,
+    /// Keys that are not unique, and seldom shared by two records that are meant to be two: when a record comes that has such a key
+    /// in common with another one, the user is told.
+    pub alike: Vec<Vec<String>>,
     /// Who names a record of this table.
     pub ids: Ids,
     /// How urgently a change is sent.
@@ -80,6 +83,10 @@ pub struct Table {
     pub pull: PullRule,
     /// Values derived from children, by name; some are declared as fields too.
     pub rollups: BTreeMap<String, Rollup>,
+    /// How it is told that somebody else changed a record first.
+    pub detect: rules::Detect,
+    /// What becomes of what both sides changed.
+    pub rules: rules::Rules,
 }
 
 /// How a table is pulled.

@@ -1,5 +1,5 @@
 //! From the JSON document to a [`Schema`], by hand: the errors name the place in the document, and a word that this
-//! release does not know is refused rather than ignored, since ignoring `rules` would lose what they protect.
+//! release does not know is refused rather than ignored, since ignoring it could lose what it protects.
 
 use std::collections::BTreeMap;
 
@@ -7,11 +7,13 @@ use serde_json::{Map, Value};
 
 use super::{
     Field, FieldKind, Ids, OnDelete, Priority, PriorityRule, PullRule, Reference, Schema, SchemaError, Scope,
-    Table, rollups, scope::Term,
+    Table, rollups,
+    rules::{Detect, Rules, Strategy},
+    scope::Term,
 };
 
 /// Parts of the schema language that exist in the design and come with a later release.
-const LATER: [&str; 3] = ["conflict", "retention", "rules"];
+const LATER: [&str; 1] = ["retention"];
 
 /// Longer names would make ids and indexes unwieldy.
 const NAME_CHARS_MAX: usize = 64;
@@ -65,7 +67,7 @@ pub(super) fn name(name: &str, path: &str) -> Parsed<()> {
 
 pub(super) fn schema(document: &Value) -> Parsed<Schema> {
     let map = object(document, "schema")?;
-    only(map, "schema", &["version", "minReader", "minWriter", "tables", "scopes"])?;
+    only(map, "schema", &["version", "minReader", "minWriter", "tables", "scopes", "conflict"])?;
     let version = map
         .get("version")
         .map_or_else(|| error("version", "is missing"), |value| number(value, "version"))?;
@@ -76,11 +78,12 @@ pub(super) fn schema(document: &Value) -> Parsed<Schema> {
     if tables.is_empty() {
         return error("tables", "must name at least one table");
     }
+    let usual = conflict(map.get("conflict"), "conflict", Conflict::default())?;
     let mut parsed = BTreeMap::new();
     for (table_name, value) in tables {
         let path = at("tables", table_name);
         name(table_name, &path)?;
-        parsed.insert(table_name.clone(), table(value, &path)?);
+        parsed.insert(table_name.clone(), table(value, &path, usual)?);
     }
     for (table_name, table) in &parsed {
         for (field, reference) in &table.references {
@@ -237,9 +240,47 @@ fn number(value: &Value, path: &str) -> Parsed<u32> {
     }
 }
 
-fn table(value: &Value, path: &str) -> Parsed<Table> {
+/// How conflicts are found, and what becomes of fields without a rule.
+#[derive(Clone, Copy, Default)]
+struct Conflict {
+    detect: Detect,
+    strategy: Strategy,
+}
+
+/// `usual`: what holds where it does not say.
+fn conflict(value: Option<&Value>, path: &str, usual: Conflict) -> Parsed<Conflict> {
+    let Some(value) = value else { return Ok(usual) };
     let map = object(value, path)?;
-    only(map, path, &["fields", "references", "indexes", "unique", "ids", "priority", "pull", "rollups"])?;
+    only(map, path, &["detect", "strategy"])?;
+    Ok(Conflict {
+        detect: map
+            .get("detect")
+            .map_or(Ok(usual.detect), |word| Detect::parse(word, &at(path, "detect")))?,
+        strategy: map
+            .get("strategy")
+            .map_or(Ok(usual.strategy), |word| Strategy::parse(word, &at(path, "strategy")))?,
+    })
+}
+
+fn table(value: &Value, path: &str, usual: Conflict) -> Parsed<Table> {
+    let map = object(value, path)?;
+    only(
+        map,
+        path,
+        &[
+            "fields",
+            "references",
+            "indexes",
+            "unique",
+            "alike",
+            "ids",
+            "priority",
+            "pull",
+            "rollups",
+            "conflict",
+            "rules",
+        ],
+    )?;
     let Some(value) = map.get("fields") else { return error(&at(path, "fields"), "is missing") };
     let fields = fields(value, &at(path, "fields"))?;
     let references = match map.get("references") {
@@ -253,6 +294,13 @@ fn table(value: &Value, path: &str) -> Parsed<Table> {
         }
     }
     let unique = keys(map.get("unique"), &at(path, "unique"), &fields)?;
+    let alike = keys(map.get("alike"), &at(path, "alike"), &fields)?;
+    // They are looked up whenever a record comes.
+    for key in &alike {
+        if !indexes.contains(key) {
+            indexes.push(key.clone());
+        }
+    }
     let ids = match map.get("ids") {
         None => Ids::Temporary,
         Some(Value::String(word)) if word == "temporary" => Ids::Temporary,
@@ -261,10 +309,25 @@ fn table(value: &Value, path: &str) -> Parsed<Table> {
     };
     let priority = priority_rule(map.get("priority"), &at(path, "priority"), &fields)?;
     let pull = pull_rule(map.get("pull"), &at(path, "pull"))?;
+    let Conflict { detect, strategy } = conflict(map.get("conflict"), &at(path, "conflict"), usual)?;
+    let rules = Rules::parse(map.get("rules"), strategy, &at(path, "rules"), &fields)?;
     let field_names = fields.keys().cloned().collect();
     // Roll-ups name other tables: they are read when all of those are.
     let rollups = BTreeMap::new();
-    Ok(Table { fields, field_names, references, indexes, unique, ids, priority, pull, rollups })
+    Ok(Table {
+        fields,
+        field_names,
+        references,
+        indexes,
+        unique,
+        alike,
+        ids,
+        priority,
+        pull,
+        rollups,
+        detect,
+        rules,
+    })
 }
 
 fn fields(value: &Value, path: &str) -> Parsed<BTreeMap<String, Field>> {

@@ -74,6 +74,37 @@ pub struct Union {
     pub overlap: Option<[String; 2]>,
 }
 
+/// How it is told that a record is not any more what a change was made on (V2).
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Detect {
+    /// Its version is another.
+    #[default]
+    Version,
+    /// It was changed later, by the server's clock.
+    Timestamp,
+    /// Its fields are others: one that was changed, and changed back, is the same.
+    Hash,
+}
+
+impl Detect {
+    /// The word for it.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Version => "version",
+            Self::Timestamp => "timestamp",
+            Self::Hash => "hash",
+        }
+    }
+
+    pub(super) fn parse(value: &Value, path: &str) -> Result<Self, SchemaError> {
+        let all = [Self::Version, Self::Timestamp, Self::Hash];
+        all.into_iter()
+            .find(|detect| value.as_str() == Some(detect.name()))
+            .map_or_else(|| error(path, "must be one of `version`, `timestamp`, `hash`"), Ok)
+    }
+}
+
 /// What becomes of fields without a rule of their own (V2).
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Strategy {
@@ -111,7 +142,8 @@ impl Strategy {
         }
     }
 
-    fn parse(value: &Value, path: &str) -> Result<Self, SchemaError> {
+    /// The strategy of this word; `path`: where the word stands.
+    pub fn parse(value: &Value, path: &str) -> Result<Self, SchemaError> {
         let all = [Self::ServerWins, Self::ClientWins, Self::LastWriteWins, Self::Merge, Self::Manual];
         all.into_iter().find(|strategy| value.as_str() == Some(strategy.name())).map_or_else(
             || {
@@ -183,18 +215,15 @@ impl Rules {
         self.declared.iter().find(|(steps, _)| fits(steps)).map(|(_, rule)| rule)
     }
 
-    /// Reads the `rules` of a table with these fields, beside its strategy, if it names one.
+    /// Reads the `rules` of a table with these fields, if it has any, beside its strategy.
     pub fn parse(
-        rules: &Value,
-        strategy: Option<&Value>,
+        rules: Option<&Value>,
+        strategy: Strategy,
         path: &str,
         fields: &BTreeMap<String, Field>,
     ) -> Result<Self, SchemaError> {
-        let strategy = match strategy {
-            None => Strategy::default(),
-            Some(value) => Strategy::parse(value, &at(path, "strategy"))?,
-        };
         let mut declared = BTreeMap::new();
+        let Some(rules) = rules else { return Ok(Self::of(strategy)) };
         for (name, value) in object(rules, path)? {
             let path = at(path, name);
             let steps: Vec<Step> = name.split('.').map(step).collect();

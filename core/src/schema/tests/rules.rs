@@ -1,10 +1,12 @@
 //! What may be said of merging, and what is refused.
 
+use std::collections::BTreeMap;
+
 use serde_json::{Value, json};
 
 use crate::schema::{
-    Field, FieldKind, SchemaError,
-    rules::{Rule, Rules, Strategy, Union, Way},
+    Field, FieldKind, Schema, SchemaError,
+    rules::{Detect, Rule, Rules, Strategy, Union, Way},
 };
 
 fn parse(rules: &Value) -> Result<Rules, SchemaError> {
@@ -15,7 +17,7 @@ fn parse(rules: &Value) -> Result<Rules, SchemaError> {
         ("logs", FieldKind::Json),
     ];
     let field = |(name, kind): (&str, FieldKind)| (name.to_owned(), Field { kind, optional: true });
-    Rules::parse(rules, None, "rules", &fields.into_iter().map(field).collect())
+    Rules::parse(Some(rules), Strategy::default(), "rules", &fields.into_iter().map(field).collect())
 }
 
 fn path(dotted: &str) -> Vec<String> {
@@ -73,7 +75,6 @@ fn what_names_more_of_a_path_counts() {
 
 #[test]
 fn strategies_say_what_holds_where_there_is_no_rule() {
-    let fields = std::collections::BTreeMap::new();
     let table = [
         ("server-wins", Strategy::ServerWins, Way::Server),
         ("client-wins", Strategy::ClientWins, Way::Client),
@@ -82,14 +83,43 @@ fn strategies_say_what_holds_where_there_is_no_rule() {
         ("manual", Strategy::Manual, Way::Manual),
     ];
     for (word, strategy, way) in table {
-        let rules = Rules::parse(&json!({}), Some(&json!(word)), "conflict", &fields).unwrap();
-        assert_eq!((rules.strategy, rules.strategy.way()), (strategy, way));
+        assert_eq!(Strategy::parse(&json!(word), "conflict.strategy"), Ok(strategy));
+        let rules = Rules::parse(Some(&json!({})), strategy, "rules", &BTreeMap::new()).unwrap();
+        assert_eq!((rules.strategy.name(), rules.strategy.way()), (word, way));
         assert_eq!(rules, Rules::of(strategy));
     }
     assert_eq!(Rules::default(), Rules::of(Strategy::Merge));
-    let error = Rules::parse(&json!({}), Some(&json!("theirs")), "conflict", &fields).unwrap_err();
+    let error = Strategy::parse(&json!("theirs"), "conflict.strategy").unwrap_err();
     assert_eq!(error.path, "conflict.strategy");
     assert!(error.message.contains("`last-write-wins`"), "{}", error.message);
+}
+
+#[test]
+fn a_table_says_how_conflicts_are_found_and_the_schema_what_is_usual() {
+    let table = json!({ "fields": { "title": "string" } });
+    let mut document = json!({
+        "version": 1,
+        "conflict": { "detect": "hash", "strategy": "server-wins" },
+        "tables": { "usual": table, "own": table },
+    });
+    document["tables"]["own"]["conflict"] = json!({ "detect": "timestamp" });
+    document["tables"]["own"]["alike"] = json!([["title"]]);
+    let schema = Schema::parse(&document).unwrap();
+    let told = |name: &str| (schema.tables[name].detect, schema.tables[name].rules.strategy);
+    assert_eq!(told("usual"), (Detect::Hash, Strategy::ServerWins));
+    assert_eq!(told("own"), (Detect::Timestamp, Strategy::ServerWins));
+    // What is looked up has an index.
+    assert_eq!(schema.tables["own"].indexes, [["title"]]);
+
+    let refused = |conflict: Value| {
+        let mut document = document.clone();
+        document["tables"]["own"]["conflict"] = conflict;
+        Schema::parse(&document).unwrap_err().path
+    };
+    assert_eq!(refused(json!({ "detect": "smell" })), "tables.own.conflict.detect");
+    assert_eq!(refused(json!({ "strategy": 1 })), "tables.own.conflict.strategy");
+    assert_eq!(refused(json!({ "rules": {} })), "tables.own.conflict.rules");
+    assert_eq!(refused(json!("merge")), "tables.own.conflict");
 }
 
 #[test]
