@@ -59,6 +59,8 @@ fn mutation(sequence: u64) -> Mutation<Value> {
         principal: "u7".into(),
         schema_version: 1,
         withdrawing: false,
+        dating: None,
+        merges: 0,
     }
 }
 

@@ -11,7 +11,10 @@ use std::{collections::BTreeMap, fmt::Write};
 
 use serde::{Deserialize, Serialize};
 
-use crate::log::entry::{Id, Operation, Refusal};
+use crate::log::{
+    conflict::How,
+    entry::{Id, Operation, Refusal},
+};
 
 /// How many lines are kept. Never to be changed: two releases that count differently would keep different lines.
 pub const LINES_MAX: u64 = 500;
@@ -136,6 +139,12 @@ pub enum What {
     Discarded { of: Subject },
     /// The server gave a change up because it was asked to: it will never be applied.
     Withdrawn { of: Subject },
+    /// What met in a record was settled: by rules, or by a person. `kept`: the conflict that has what lost.
+    Settled { of: Subject, how: How, contested: usize, kept: Option<Id> },
+    /// A settlement was taken back.
+    Undone { of: Subject },
+    /// A record came, or was created, that has a key in common with one that was written here: perhaps it is there twice.
+    Alike { of: Subject, other: Id },
     /// A person had a parked change sent again, under a new id.
     Retried { of: Subject, successor: Id },
     /// A pass failed for a reason that it had not failed for since it last succeeded. `wait_ms`: the server asked for that pause.
@@ -156,6 +165,9 @@ impl What {
             Self::Parked { of, .. }
             | Self::Discarded { of }
             | Self::Withdrawn { of }
+            | Self::Settled { of, .. }
+            | Self::Undone { of }
+            | Self::Alike { of, .. }
             | Self::Retried { of, .. } => Some(of),
             Self::Pushed { .. }
             | Self::Pulled { .. }
@@ -174,6 +186,9 @@ impl What {
             Self::Parked { of, .. }
             | Self::Discarded { of }
             | Self::Withdrawn { of }
+            | Self::Settled { of, .. }
+            | Self::Undone { of }
+            | Self::Alike { of, .. }
             | Self::Retried { of, .. } => Some(of),
             Self::Pushed { .. }
             | Self::Pulled { .. }
@@ -201,6 +216,9 @@ impl What {
             | Self::EpochChanged { .. }
             | Self::Discarded { .. }
             | Self::Withdrawn { .. }
+            | Self::Settled { .. }
+            | Self::Undone { .. }
+            | Self::Alike { .. }
             | Self::Retried { .. } => None,
         }
     }
@@ -276,6 +294,17 @@ impl Activity {
             What::Discarded { of } => format!("The {} was discarded by a person.", named(of)),
             What::Withdrawn { of } => format!("The {} was withdrawn; it will never be applied.", named(of)),
             What::Retried { of, .. } => format!("The {} is sent again.", named(of)),
+            What::Settled { of, how: How::Rules, contested: 0, kept: None } => {
+                format!("The {} was merged with what somebody else changed meanwhile.", named(of))
+            }
+            What::Settled { of, how: How::Rules, .. } => {
+                format!("The {} met a change by somebody else; rules settled it, and what lost is kept.", named(of))
+            }
+            What::Settled { of, .. } => format!("A person settled the conflict of the {}.", named(of)),
+            What::Undone { of } => format!("The settlement of the {} was taken back.", named(of)),
+            What::Alike { of, other } => {
+                format!("{} in {} looks like {other}: perhaps it is there twice.", of.record, of.table)
+            }
             What::Failed { failure, wait_ms: None } => {
                 format!("Sync failed: {} ({}). It is tried again.", failure.message, failure.code)
             }

@@ -147,6 +147,14 @@ pub trait Body: Clone + 'static {
     /// An object with these fields.
     fn of(fields: &[(&str, Scalar)]) -> Self;
 
+    /// An object with these fields.
+    fn of_fields(fields: &Map<String, Value>) -> Self;
+
+    /// Its fields as values.
+    fn to_fields(&self) -> Map<String, Value> {
+        serde_json::from_str(&self.to_json()).unwrap_or_default()
+    }
+
     /// The names of its fields.
     fn fields(&self) -> Vec<String>;
 
@@ -206,6 +214,14 @@ impl Body for Value {
 
     fn of(fields: &[(&str, Scalar)]) -> Self {
         Self::Object(fields.iter().map(|(name, value)| ((*name).to_owned(), value.to_json())).collect())
+    }
+
+    fn of_fields(fields: &Map<String, Value>) -> Self {
+        Self::Object(fields.clone())
+    }
+
+    fn to_fields(&self) -> Map<String, Value> {
+        self.as_object().cloned().unwrap_or_default()
     }
 
     fn fields(&self) -> Vec<String> {

@@ -39,6 +39,40 @@ impl Sample {
     }
 }
 
+/// How far the device's two clocks may drift apart before the one that people set counts as set.
+const SET_MS: u64 = 2_000;
+
+/// What is known of the device's clock from its start, or from the last time that somebody set it. A time that was read in a
+/// session can be put right by an offset that was measured in it; by one of another session only perhaps.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Session {
+    /// Random: no two sessions have the same.
+    pub number: u32,
+    /// The device's clock, less the one that nobody sets.
+    apart_ms: i128,
+    /// The best measurement in it.
+    pub best: Option<Sample>,
+}
+
+impl Session {
+    /// The session of a clock that shows `now_ms`, `elapsed_ms` after some moment: this one, or another if it was set since.
+    #[must_use]
+    pub fn at(self, now_ms: u64, elapsed_ms: u64, random: impl FnOnce() -> u64) -> Self {
+        let apart_ms = i128::from(now_ms) - i128::from(elapsed_ms);
+        if self.number != 0 && self.apart_ms.abs_diff(apart_ms) <= u128::from(SET_MS) {
+            return self;
+        }
+        #[expect(clippy::cast_possible_truncation, reason = "half of it is random too")]
+        Self { number: random() as u32 | 1, apart_ms, best: None }
+    }
+
+    /// With one more measurement.
+    #[must_use]
+    pub fn measured(self, sample: Sample) -> Self {
+        Self { best: Some(self.best.map_or(sample, |known| known.or_better(sample))), ..self }
+    }
+}
+
 /// Whether an offset is worth storing in place of the one that is stored.
 #[must_use]
 pub fn is_worth_storing(stored: Option<i64>, offset_ms: i64) -> bool {

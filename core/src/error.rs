@@ -40,6 +40,20 @@ pub enum Error {
          together: {}", .dependents.join(", ")
     )]
     MutationInUse { id: String, dependents: Vec<String> },
+    #[error("there is no conflict `{id}`; it ended otherwise, or was forgotten")]
+    ConflictNotFound { id: String },
+    #[error("conflict `{id}` is settled; undo that first")]
+    ConflictSettled { id: String },
+    #[error("conflict `{id}` is not settled; there is nothing to undo")]
+    ConflictNotSettled { id: String },
+    #[error("the settlement of conflict `{id}` was taken back before")]
+    ConflictUndone { id: String },
+    #[error("what the server has is not known yet for conflict `{id}`; sync, then decide")]
+    TheirsUnknown { id: String },
+    #[error("conflict `{id}` is not settled by this: choose a value for {}", listed(paths))]
+    ConflictOpen { id: String, paths: Vec<String> },
+    #[error("the settlement cannot be taken back: {} changed since; edit the record instead", listed(fields))]
+    ConflictOutlived { fields: Vec<String> },
     #[error("these changes would wait for each other and never be sent: {path}")]
     DependencyCycle { field: &'static str, path: String },
     #[error("there is no room left on this device: the change was not saved; free some space and try again")]
@@ -52,6 +66,14 @@ pub enum Error {
     Outdated(Outdated),
     #[error("the database is closed; open it again")]
     Closed,
+}
+
+/// `title`, `notes`; or, where no value is named, the whole.
+fn listed(paths: &[String]) -> String {
+    if paths.is_empty() {
+        return "the record: theirs or ours".to_owned();
+    }
+    paths.iter().map(|path| format!("`{path}`")).collect::<Vec<_>>().join(", ")
 }
 
 impl Error {
@@ -71,6 +93,13 @@ impl Error {
             Self::MutationInFlight { .. } => "mutation-in-flight",
             Self::MutationNotParked { .. } => "mutation-not-parked",
             Self::MutationInUse { .. } => "mutation-in-use",
+            Self::ConflictNotFound { .. } => "conflict-not-found",
+            Self::ConflictSettled { .. } => "conflict-settled",
+            Self::ConflictNotSettled { .. } => "conflict-not-settled",
+            Self::ConflictUndone { .. } => "conflict-undone",
+            Self::TheirsUnknown { .. } => "theirs-unknown",
+            Self::ConflictOpen { .. } => "conflict-open",
+            Self::ConflictOutlived { .. } => "conflict-outlived",
             Self::DependencyCycle { .. } => "dependency-cycle",
             Self::QuotaExceeded => "quota-exceeded",
             Self::StorageUnavailable(_) => "storage-unavailable",
@@ -106,7 +135,14 @@ impl Error {
             Self::UnknownTable { .. } => Some("table"),
             Self::UnknownScope { .. } => Some("scope"),
             Self::RecordNotFound { .. } => Some("id"),
-            Self::MutationNotFound { .. }
+            Self::ConflictOpen { paths, .. } => paths.first().map(String::as_str),
+            Self::ConflictOutlived { fields } => fields.first().map(String::as_str),
+            Self::ConflictNotFound { .. }
+            | Self::ConflictSettled { .. }
+            | Self::ConflictNotSettled { .. }
+            | Self::ConflictUndone { .. }
+            | Self::TheirsUnknown { .. }
+            | Self::MutationNotFound { .. }
             | Self::MutationInFlight { .. }
             | Self::MutationNotParked { .. }
             | Self::MutationInUse { .. }
@@ -122,7 +158,10 @@ impl Error {
     #[must_use]
     pub fn is_retryable(&self) -> bool {
         match self {
-            Self::QuotaExceeded | Self::StorageUnavailable(_) | Self::MutationInFlight { .. } => true,
+            Self::QuotaExceeded
+            | Self::StorageUnavailable(_)
+            | Self::MutationInFlight { .. }
+            | Self::TheirsUnknown { .. } => true,
             Self::InvalidSchema(_)
             | Self::UnknownTable { .. }
             | Self::UnknownScope { .. }
@@ -135,6 +174,12 @@ impl Error {
             | Self::MutationNotParked { .. }
             | Self::MutationInUse { .. }
             | Self::DependencyCycle { .. }
+            | Self::ConflictNotFound { .. }
+            | Self::ConflictSettled { .. }
+            | Self::ConflictNotSettled { .. }
+            | Self::ConflictUndone { .. }
+            | Self::ConflictOpen { .. }
+            | Self::ConflictOutlived { .. }
             | Self::Corrupt(_)
             | Self::Outdated(_)
             | Self::Closed => false,

@@ -69,6 +69,32 @@ pub const BUGS: &[Bug] = &[
     bug(5, "one-rejected-parks-its-batch", "one rejected mutation takes with it all that travelled with it"),
     bug(6, "late-answer-overwrites", "a pull racing a push: an answer overwrites what was newer"),
     bug(5, "old-base-kept", "the next change of a record conflicts with the one before it"),
+    // Merges.
+    bug(11, "losses-not-kept", "a merge decides, and keeps nothing of what lost"),
+    bug(11, "edits-of-the-deleted-forgotten", "a deletion wins, and the edits that it met are gone"),
+    bug(
+        11,
+        "discarded-with-its-values",
+        "a conflict is given up, and nobody can see any more what was in it",
+    ),
+    bug(11, "open-taken-for-settled", "what no rule settles is taken from the server, and nobody is asked"),
+    bug(11, "one-side-taken-whole", "one field is contested, and all the others are taken from one side"),
+    bug(
+        11,
+        "base-left-out",
+        "a merge of two versions: whether a value was changed or was always so, nobody can tell",
+    ),
+    bug(11, "counter-overwrites", "two devices count, and one of them wins"),
+    bug(11, "union-drops-theirs", "two devices add to a list, and one of them wins"),
+    bug(
+        11,
+        "later-changes-left-out",
+        "a change is merged, and the one after it overwrites what nobody had seen",
+    ),
+    bug(11, "merged-on-the-old-base", "a merge is sent on the version that was overtaken"),
+    bug(10, "undo-keeps-the-winner", "a settlement is taken back, and nothing comes back"),
+    bug(10, "unset-lost-in-the-merge", "a merge forgets that a field was removed"),
+    bug(2, "merged-under-the-same-id", "a merge changes what was sent, and sends it under the same id"),
     // Ids.
     bug(
         9,

@@ -216,6 +216,8 @@ pub enum Event {
     Folded,
     /// A mutation is parked since now, and waits for somebody's decision.
     Parked(Id),
+    /// A conflict was found, or settled.
+    Conflict(Id),
     /// What the pass is doing changed.
     Status,
     /// A pass came along: mutations answered, or rows received, so far.
@@ -245,6 +247,11 @@ pub trait Ports: 'static {
     fn clock(&self) -> &dyn Clock;
     fn random(&self) -> &dyn Random;
     fn signals(&self) -> &dyn Signals;
+
+    /// The app's functions, for rules that name one.
+    fn functions(&self) -> std::rc::Rc<dyn crate::merge::Functions> {
+        std::rc::Rc::new(())
+    }
 
     /// Called in the middle of the engine's work: note it, and act on it later.
     fn event(&self, event: Event);

@@ -3,7 +3,7 @@
 use std::rc::Rc;
 
 use landfall_core::body::{Body, Kind, Outline, Scalar, SyncMetadata};
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 /// A JSON object that nobody changes.
 #[derive(Clone, Debug, PartialEq)]
@@ -22,6 +22,14 @@ impl Body for Shared {
 
     fn of(fields: &[(&str, Scalar)]) -> Self {
         Value::of(fields).into()
+    }
+
+    fn of_fields(fields: &Map<String, Value>) -> Self {
+        Value::of_fields(fields).into()
+    }
+
+    fn to_fields(&self) -> Map<String, Value> {
+        self.0.to_fields()
     }
 
     fn fields(&self) -> Vec<String> {

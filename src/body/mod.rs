@@ -132,6 +132,12 @@ impl Body for JsBody {
         Self(js_sys::Object::from_entries(&entries).unwrap_or_default().into())
     }
 
+    fn of_fields(fields: &serde_json::Map<String, serde_json::Value>) -> Self {
+        // What JSON wrote, JSON reads.
+        let text = serde_json::to_string(fields).unwrap_or_default();
+        Self(js_sys::JSON::parse(&text).unwrap_or_else(|_| js_sys::Object::new().into()))
+    }
+
     fn fields(&self) -> Vec<String> {
         strings(&js_sys::Object::keys(self.0.unchecked_ref::<js_sys::Object>()))
     }

@@ -6,11 +6,20 @@
 
 use rustc_hash::FxHashMap;
 
-use super::{Answer, Tally, Writing, draft::Draft, forgotten, note, settle};
+use super::{
+    Answer, Tally, Writing,
+    draft::Draft,
+    forgotten,
+    meet::{self, Meeting},
+    note, settle,
+};
 use crate::{
     activity::{ByTable, What},
     body::Body,
-    log::entry::{Base, Id, Mapping, Mutation, MutationState, Operation, Refusal, ServerCopy},
+    log::{
+        conflict::{Conflict, Holder, Kind},
+        entry::{Base, Id, Mapping, Mutation, MutationState, Operation, Refusal, ServerCopy},
+    },
     outbox::{Class, attempts_max},
     planted,
     protocol::{Applied, DeletionRow, EntityRow, Outcome, Rejection, Theirs},
@@ -19,7 +28,7 @@ use crate::{
 
 pub(super) fn settle_all<B: Body>(
     draft: &mut Draft<'_, B>,
-    writing: &Writing<'_>,
+    writing: &mut Writing<'_>,
     answer: &Answer<B>,
 ) -> Tally {
     let mut tally = Tally::default();
@@ -63,13 +72,21 @@ pub(super) fn settle_all<B: Body>(
                 tally.applied += 1;
             }
             Outcome::Conflict(theirs) => {
-                let is_elsewhere = is_elsewhere(&mutation, &theirs);
+                let holder = holder_of(&mutation, &theirs);
                 let refusal = conflict(&mutation, &theirs);
                 take_theirs(draft, &mutation, theirs);
-                if mutation.withdrawing || (is_elsewhere && is_deleted_since(draft, &mutation)) {
+                if mutation.withdrawing || (holder.is_some() && is_deleted_since(draft, &mutation)) {
                     leave(draft, writing, &mutation);
+                } else if meet::settle_by_rules(draft, writing, &mutation, holder.as_ref()) {
+                    draft.count(&mutation.table, |stats| {
+                        stats.conflicts += 1;
+                        stats.merged += 1;
+                        stats.last_pushed_at = Some(writing.now_ms());
+                    });
+                    tally.merged += 1;
+                    continue;
                 } else {
-                    park(draft, writing, &mutation, MutationState::Conflict, refusal);
+                    park_met(draft, writing, &mutation, refusal, holder);
                 }
                 tally.conflicts += 1;
             }
@@ -162,13 +179,58 @@ fn conflict<B>(mutation: &Mutation<B>, theirs: &Theirs<B>) -> Refusal {
     Refusal { code: code.to_owned(), message, class: Class::Conflict, ..Refusal::default() }
 }
 
-/// Whether the record in a create's way is another one: what was to be created does not exist.
-fn is_elsewhere<B>(mutation: &Mutation<B>, theirs: &Theirs<B>) -> bool {
+/// The record in a create's way, where it is another one: what was to be created does not exist.
+fn holder_of<B: Body>(mutation: &Mutation<B>, theirs: &Theirs<B>) -> Option<Holder<B>> {
     match theirs {
-        Theirs::Record(row) => {
-            row.id != *mutation.record_id && row.created_as.as_deref() != Some(&mutation.record_id)
+        Theirs::Record(row)
+            if row.id != *mutation.record_id
+                && row.created_as.as_deref() != Some(&mutation.record_id)
+                && mutation.operation == Operation::Create =>
+        {
+            Some(Holder { id: row.id.as_str().into(), copy: copy_of(row) })
         }
-        Theirs::Deletion(_) => false,
+        Theirs::Record(_) | Theirs::Deletion(_) => None,
+    }
+}
+
+/// Parks what met something that rules do not settle: the conflict is open until somebody decides.
+fn park_met<B: Body>(
+    draft: &mut Draft<'_, B>,
+    writing: &Writing<'_>,
+    mutation: &Mutation<B>,
+    refusal: Refusal,
+    holder: Option<Holder<B>>,
+) {
+    park(draft, writing, mutation, MutationState::Conflict, refusal);
+    if let (Some(holder), Some(open)) = (holder, draft.conflict(&mutation.id)) {
+        let open = Conflict { holder: Some(holder), ..(**open).clone() };
+        draft.put_conflict(&mutation.id, Some(open));
+    }
+}
+
+/// The conflict of a mutation that was parked for one.
+fn open_conflict<B: Body>(
+    draft: &Draft<'_, B>,
+    writing: &Writing<'_>,
+    mutation: &Mutation<B>,
+) -> Conflict<B> {
+    let met = Meeting::of(draft, &mutation.table, &mutation.record_id, None, writing);
+    let kind = met.map_or_else(
+        || match mutation.operation {
+            Operation::Create => Kind::CreateCreate,
+            Operation::Update => Kind::UpdateUpdate,
+            Operation::Delete => Kind::DeleteUpdate,
+        },
+        |meeting| meeting.kind,
+    );
+    Conflict {
+        table: mutation.table.clone(),
+        record_id: mutation.record_id.clone(),
+        kind,
+        at: writing.now_ms(),
+        principal: mutation.principal.clone(),
+        holder: None,
+        settled: None,
     }
 }
 
@@ -362,6 +424,10 @@ pub(super) fn park<B: Body>(
     parked.error = Some(refusal.clone());
     draft.put_mutation(parked);
     let conflict = state == MutationState::Conflict;
+    if conflict {
+        let open = open_conflict(draft, writing, mutation);
+        draft.put_conflict(&mutation.id, Some(open));
+    }
     draft.count(&mutation.table, |stats| {
         *(if conflict { &mut stats.conflicts } else { &mut stats.rejected }) += 1;
         stats.last_pushed_at = Some(writing.now_ms());
@@ -377,15 +443,14 @@ fn take_theirs<B: Body>(draft: &mut Draft<'_, B>, mutation: &Mutation<B>, theirs
         Theirs::Record(_) => return,
         Theirs::Deletion(row) => tombstone_of(&row),
     };
-    keep_theirs(draft, &mutation.table, &mutation.record_id, copy);
-}
-
-/// Keeps a server copy beside what is outstanding, if it is newer than what is known.
-fn keep_theirs<B: Body>(draft: &mut Draft<'_, B>, table: &Id, id: &Id, copy: ServerCopy<B>) {
+    let (table, id) = (&mutation.table, &mutation.record_id);
     let base = draft.base(table, id).cloned().unwrap_or_default();
-    if settle::is_news(draft, table, &base, &copy) {
-        draft.put_base(table, id, Some(Base { theirs: Some(copy), ..base }));
+    if !settle::is_news(draft, table, &base, &copy) {
+        return;
     }
+    // It may have been made on an earlier theirs, where one before it was given up.
+    let ground = base.theirs.filter(|theirs| Some(theirs.version) == mutation.base_version).or(base.base);
+    draft.put_base(table, id, Some(Base { base: ground, theirs: Some(copy), left: base.left }));
 }
 
 pub(super) fn copy_of<B: Body>(row: &EntityRow<B>) -> ServerCopy<B> {

@@ -10,9 +10,12 @@ use rustc_hash::FxHashMap;
 use crate::{
     activity::{Activity, What},
     body::Body,
-    log::entry::{
-        Base, Change, Cursor, FullPull, Id, Mapping, Mutation, Operation, Record, Seen, ServerCopy,
-        TableStats,
+    log::{
+        conflict::Conflict,
+        entry::{
+            Base, Change, Cursor, FullPull, Id, Mapping, Mutation, MutationState, Operation, Record, Seen,
+            ServerCopy, TableStats,
+        },
     },
     planted, pull,
     schema::Schema,
@@ -34,6 +37,7 @@ pub struct Draft<'s, B: Body> {
     by_sequence: FxHashMap<u64, Id>,
     /// Who among the mutations put by this draft named an id as a dependency.
     dependents: FxHashMap<Id, BTreeSet<Id>>,
+    conflicts: FxHashMap<Id, usize>,
     mappings: FxHashMap<Id, Id>,
     cursors: FxHashMap<Id, usize>,
     meta: FxHashMap<Id, usize>,
@@ -58,6 +62,7 @@ impl<'s, B: Body> Draft<'s, B> {
             mutations_of: FxHashMap::default(),
             by_sequence: FxHashMap::default(),
             dependents: FxHashMap::default(),
+            conflicts: FxHashMap::default(),
             mappings: FxHashMap::default(),
             cursors: FxHashMap::default(),
             meta: FxHashMap::default(),
@@ -143,6 +148,15 @@ impl<'s, B: Body> Draft<'s, B> {
         match self.mutations.get(id).map(|at| &self.changes[*at]) {
             Some(Change::Mutation { row, .. }) => row.as_ref(),
             _ => self.state.outbox.get(id),
+        }
+    }
+
+    /// The conflict that a mutation met, open or settled.
+    #[must_use]
+    pub fn conflict(&self, id: &str) -> Option<&Rc<Conflict<B>>> {
+        match self.conflicts.get(id).map(|at| &self.changes[*at]) {
+            Some(Change::Conflict { row, .. }) => row.as_ref(),
+            _ => self.state.conflicts.get(id),
         }
     }
 
@@ -258,11 +272,26 @@ impl<'s, B: Body> Draft<'s, B> {
     }
 
     pub fn put_mutation(&mut self, mutation: Mutation<B>) {
+        if mutation.state != MutationState::Conflict {
+            self.close_conflict(&mutation.id);
+        }
         self.push(Change::Mutation { id: mutation.id.clone(), row: Some(Rc::new(mutation)) });
     }
 
     pub fn remove_mutation(&mut self, id: &Id) {
+        self.close_conflict(id);
         self.push(Change::Mutation { id: id.clone(), row: None });
+    }
+
+    pub fn put_conflict(&mut self, id: &Id, row: Option<Conflict<B>>) {
+        self.push(Change::Conflict { id: id.clone(), row: row.map(Rc::new) });
+    }
+
+    /// A conflict is open as long as its mutation waits for somebody's decision about it.
+    fn close_conflict(&mut self, id: &Id) {
+        if self.conflict(id).is_some_and(|row| row.settled.is_none()) {
+            self.put_conflict(id, None);
+        }
     }
 
     pub fn put_cursor(&mut self, set: &Id, row: Option<Cursor>) {
@@ -438,6 +467,9 @@ impl<'s, B: Body> Draft<'s, B> {
                     }
                     self.next_sequence = self.next_sequence.max(mutation.sequence + 1);
                 }
+            }
+            Change::Conflict { id, .. } => {
+                self.conflicts.insert(id.clone(), at);
             }
             Change::Mapping(mapping) => {
                 self.mappings.insert(mapping.temporary.clone(), mapping.server.clone());

@@ -1,6 +1,9 @@
 //! Ids from a seed: the same command mints the same ids, however often it is decided.
 
-use crate::ids::temporary_id;
+use crate::{
+    ids::temporary_id,
+    log::entry::{Dating, Id},
+};
 
 /// A source of ids that is rolled once, when a command is made, and only read from then on. A command whose entry turns
 /// out void is decided again on another state; its mutations keep their ids, so that nothing is doubled.
@@ -9,9 +12,25 @@ pub struct Mint {
     /// Milliseconds since the Unix epoch.
     pub now_ms: u64,
     pub seed: [u64; 2],
+    /// Which session of the clock `now_ms` was read in: see [`crate::clock::Session`].
+    pub session: u32,
+    /// By how much the server's clock was ahead of it then, in milliseconds, if that was measured in this session.
+    pub offset: Option<i64>,
 }
 
 impl Mint {
+    /// The session's name.
+    #[must_use]
+    pub fn session(&self) -> Id {
+        format!("{:08x}", self.session).into()
+    }
+
+    /// What is to be kept with what is written now, so that it can be told later what time it was at the server.
+    #[must_use]
+    pub fn dating(&self) -> Dating {
+        self.offset.map_or_else(|| Dating::Session(self.session()), Dating::Offset)
+    }
+
     /// The n-th mutation id: a UUID of version 7 (RFC 9562, section 5.7).
     #[must_use]
     pub fn mutation_id(&self, n: u64) -> String {
@@ -60,7 +79,7 @@ mod tests {
 
     #[test]
     fn ids_are_distinct_and_repeatable() {
-        let mint = Mint { now_ms: 1_760_000_000_000, seed: [7, 11] };
+        let mint = Mint { now_ms: 1_760_000_000_000, seed: [7, 11], session: 0, offset: None };
         let ids: BTreeSet<String> = (0..5_000)
             .flat_map(|n| [mint.mutation_id(n), mint.record_uuid(n), mint.temporary_id(n, "tasks")])
             .collect();
@@ -71,13 +90,13 @@ mod tests {
 
     #[test]
     fn the_records_of_one_command_sort_as_they_were_made() {
-        let mint = Mint { now_ms: 1_760_000_000_000, seed: [u64::MAX, 3] };
+        let mint = Mint { now_ms: 1_760_000_000_000, seed: [u64::MAX, 3], session: 0, offset: None };
         assert!((0..5_000).map(|n| mint.temporary_id(n, "tasks")).is_sorted());
     }
 
     #[test]
     fn a_mutation_id_is_a_uuid_of_version_7_and_carries_its_time() {
-        let id = Mint { now_ms: 1_760_000_000_000, seed: [0, 0] }.mutation_id(0);
+        let id = Mint { now_ms: 1_760_000_000_000, seed: [0, 0], session: 0, offset: None }.mutation_id(0);
         assert!(id.starts_with("0199c82c-c000-7"), "{id}");
     }
 }

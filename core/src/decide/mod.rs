@@ -11,10 +11,12 @@ mod cycle;
 mod delete;
 pub mod draft;
 mod forgotten;
+mod meet;
 pub mod mint;
 mod note;
 mod park;
 mod pull;
+mod resolve;
 mod restored;
 mod send;
 mod settle;
@@ -24,21 +26,24 @@ mod write;
 mod tests;
 
 pub(crate) use self::forgotten::is_expired;
+pub use self::resolve::{Preview, preview};
 use self::{draft::Draft, mint::Mint};
 use crate::{
     activity::What,
     body::Body,
     error::Error,
     hierarchy::{
-        orphans::{self, Strategy},
+        orphans::{self, Strategy as OrphanStrategy},
         rollups,
     },
     log::entry::{Cursor, Id, Mutation, MutationState, Operation, Refusal},
+    merge::{Choice, Functions, Path},
     protocol::{OperationResult, Page},
     pull::Set,
-    schema::Priority,
+    schema::{Priority, rules::Strategy},
     state::Meta,
 };
+use std::{collections::BTreeMap, rc::Rc};
 
 /// Something to be decided and committed.
 #[derive(Clone, Debug)]
@@ -118,6 +123,19 @@ pub enum Command<B> {
         changes: Option<B>,
         unset: Vec<String>,
     },
+    /// Settles conflicts, all or none, as a person decides.
+    Resolve {
+        conflicts: Vec<Id>,
+        decision: Decision,
+    },
+    /// Takes the settlement of a conflict back, by a new mutation.
+    Undo {
+        conflict: Id,
+    },
+    /// Forgets conflicts that were settled before this time, by this device's clock.
+    ForgetConflicts {
+        before: u64,
+    },
     /// Notes how passes go: what is told already is not told again.
     Note {
         what: What,
@@ -126,7 +144,7 @@ pub enum Command<B> {
     DeriveRollups,
     /// Does something about records that refer to a parent that is not here; about all of them if none is named.
     ResolveOrphans {
-        strategy: Strategy,
+        strategy: OrphanStrategy,
         /// Table and id. What is no orphan any more is passed over.
         orphans: Option<Vec<(Id, Id)>>,
         priority: Option<Priority>,
@@ -144,6 +162,8 @@ impl<B> Command<B> {
             | Self::Delete { .. }
             | Self::Discard { .. }
             | Self::Retry { .. }
+            | Self::Resolve { .. }
+            | Self::Undo { .. }
             | Self::ResolveOrphans { .. } => true,
             Self::Depend { .. }
             | Self::Send { .. }
@@ -153,6 +173,7 @@ impl<B> Command<B> {
             | Self::BeginFullPull { .. }
             | Self::Regroup { .. }
             | Self::KeepClock { .. }
+            | Self::ForgetConflicts { .. }
             | Self::Note { .. }
             | Self::DeriveRollups => false,
         }
@@ -170,7 +191,9 @@ impl<B> Command<B> {
             | Self::Fail { .. }
             | Self::KeepClock { .. }
             | Self::Discard { .. }
-            | Self::Retry { .. } => true,
+            | Self::Retry { .. }
+            | Self::Resolve { .. }
+            | Self::ForgetConflicts { .. } => true,
             Self::Create { .. }
             | Self::Update { .. }
             | Self::Delete { .. }
@@ -178,6 +201,7 @@ impl<B> Command<B> {
             | Self::Pull { .. }
             | Self::BeginFullPull { .. }
             | Self::Regroup { .. }
+            | Self::Undo { .. }
             | Self::Note { .. }
             | Self::DeriveRollups
             | Self::ResolveOrphans { .. } => false,
@@ -193,6 +217,15 @@ pub struct WriteOptions {
     /// Mutations that the server has to apply before this one, by the ids that the outbox's list and a record's
     /// `_syncId` give. One that has left the outbox needs no wait.
     pub depends_on: Vec<Id>,
+}
+
+/// How a person settles a conflict.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Decision {
+    /// Instead of the table's rules: one way for all that is contested, and for a deletion that met a change.
+    pub strategy: Option<Strategy>,
+    /// What was chosen for contested values, or for all that lies below them. Comes before anything else.
+    pub choices: BTreeMap<Path, Choice>,
 }
 
 /// What the server said to an upload.
@@ -224,6 +257,10 @@ pub enum Done {
         discarded: Vec<Id>,
         withdrawing: Vec<Id>,
     },
+    /// How many conflicts are settled or forgotten now.
+    Settled(usize),
+    /// A settlement was taken back by this mutation; by none if nothing had to be changed for it.
+    Undone(Option<Id>),
     /// How many references of orphans are resolved now.
     Resolved(usize),
     Nothing,
@@ -233,6 +270,9 @@ pub enum Done {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Tally {
     pub applied: usize,
+    /// Met a change by somebody else, and were settled by rules.
+    pub merged: usize,
+    /// Met one that a person has to decide about.
     pub conflicts: usize,
     pub rejected: usize,
     pub deferred: usize,
@@ -243,6 +283,8 @@ pub struct Tally {
 pub struct Writer {
     pub principal: Id,
     pub schema_version: u32,
+    /// The app's, for rules that name one.
+    pub functions: Rc<dyn Functions>,
 }
 
 /// One command's writing: its ids and its time.
@@ -304,6 +346,8 @@ impl Writing<'_> {
             principal: self.writer.principal.clone(),
             schema_version: self.writer.schema_version,
             withdrawing: false,
+            dating: Some(self.mint.dating()),
+            merges: 0,
         }
     }
 }
@@ -374,6 +418,11 @@ fn decide_on<B: Body>(
         Command::Retry { mutation, changes, unset } => {
             park::retry(draft, writing, mutation, changes.as_ref(), unset)
         }
+        Command::Resolve { conflicts, decision } => {
+            resolve::resolve(draft, writing, conflicts, decision).map(Done::Settled)
+        }
+        Command::Undo { conflict } => resolve::undo(draft, writing, conflict).map(Done::Undone),
+        Command::ForgetConflicts { before } => Ok(Done::Settled(resolve::forget(draft, *before))),
         Command::Note { what } => {
             note::how_it_goes(draft, writing.now_ms(), what);
             Ok(Done::Nothing)

@@ -6,9 +6,9 @@ use std::{
 };
 
 use super::{
-    Done, Writing, check, cycle,
+    Decision, Done, Writing, check, cycle,
     draft::Draft,
-    settle,
+    resolve, settle,
     write::{add, creates_of, parents, waited_for},
 };
 use crate::{
@@ -16,7 +16,9 @@ use crate::{
     body::Body,
     error::Error,
     log::entry::{Base, Id, Mutation, MutationState, Operation},
+    merge::{Choice, Path},
     planted,
+    schema::rules::Strategy,
 };
 
 fn find<B: Body>(draft: &Draft<'_, B>, id: &Id) -> Result<Rc<Mutation<B>>, Error> {
@@ -49,6 +51,7 @@ pub(super) fn discard<B: Body>(
         {
             // Should the create turn out to be applied, the record is not to come back.
         } else {
+            resolve::give_up(draft, writing, mutation);
             draft.remove_mutation(&mutation.id);
             draft.note(writing.now_ms(), What::Discarded { of: mutation.subject() });
             discarded.push(mutation.id.clone());
@@ -133,14 +136,11 @@ pub(super) fn retry<B: Body>(
         draft.note(writing.now_ms(), retried);
         return Ok(Done::Queued(id.clone()));
     }
-    // The person has seen theirs: from here on it is what the change builds on.
-    let base = draft.base(table, record_id).cloned();
-    let left = base.as_ref().is_some_and(|base| base.left);
-    if let Some(theirs) = base.and_then(|base| base.theirs) {
-        draft.put_base(table, record_id, Some(Base { base: Some(theirs), theirs: None, left }));
+    if resolve::is_open(draft, &parked, writing) {
+        return force(draft, writing, &parked, changes, unset);
     }
-    let base = draft.base(table, record_id).and_then(|base| base.base.as_ref());
-    let base_version = base.map(|copy| copy.version);
+    // It goes on what it was made on: whether somebody else was there meanwhile, the server tells.
+    let base_version = ground(draft.base(table, record_id));
     let mut fresh = Mutation {
         unset: parked.unset.clone(),
         base_version,
@@ -152,6 +152,10 @@ pub(super) fn retry<B: Body>(
     };
     if is_edited {
         edit(draft, &mut fresh, &changes.cloned().unwrap_or_else(B::empty), unset)?;
+    } else {
+        // What it refers to may have gone since it was rolled back.
+        let needed = parents(draft, table, &fresh.data)?;
+        add(&mut fresh.dependencies, &needed);
     }
     let fresh_id = fresh.id.clone();
     let dependents = draft.dependents(id);
@@ -173,6 +177,44 @@ pub(super) fn retry<B: Body>(
     settle::settle(draft, table, record_id);
     draft.note(writing.now_ms(), retried);
     Ok(Done::Queued(fresh_id))
+}
+
+/// The version that a change was made on, as far as the server could tell by it.
+fn ground<B>(base: Option<&Base<B>>) -> Option<u64> {
+    let base = base?;
+    let version = base.base.as_ref()?.version;
+    // A number of before a restoration may be another version's now.
+    let is_of_now = base.theirs.as_ref().is_none_or(|theirs| theirs.version > version);
+    is_of_now.then_some(version)
+}
+
+/// Sends a change that met another one all the same: ours stands where both changed something, and `changes` before that.
+fn force<B: Body>(
+    draft: &mut Draft<'_, B>,
+    writing: &mut Writing<'_>,
+    parked: &Mutation<B>,
+    changes: Option<&B>,
+    unset: &[String],
+) -> Result<Done, Error> {
+    let set = changes.map(Body::to_fields).unwrap_or_default();
+    if parked.operation == Operation::Delete && !(set.is_empty() && unset.is_empty()) {
+        return Err(no_fields());
+    }
+    let chosen = set.into_iter().map(|(field, value)| (field, Some(value)));
+    let removed = unset.iter().map(|field| (field.clone(), None));
+    let choices = chosen.chain(removed).map(|(field, value)| (Path(vec![field]), Choice::Value(value)));
+    let decision = Decision { strategy: Some(Strategy::ClientWins), choices: choices.collect() };
+    resolve::resolve(draft, writing, std::slice::from_ref(&parked.id), &decision)?;
+    let settled = draft.conflict(&parked.id).and_then(|row| row.settled.as_ref());
+    let successor = settled.and_then(|settled| settled.mutation.clone());
+    Ok(Done::Queued(successor.unwrap_or_else(|| parked.id.clone())))
+}
+
+fn no_fields() -> Error {
+    Error::InvalidValue {
+        path: "changes".to_owned(),
+        problem: "is given, and a deletion has no fields to change".to_owned(),
+    }
 }
 
 /// Puts other fields into a mutation, checked as a write is. Its foreign keys get their dependencies anew; what the app
@@ -199,10 +241,7 @@ fn edit<B: Body>(
             mutation.unset.extend(added);
         }
         Operation::Delete => {
-            return Err(Error::InvalidValue {
-                path: "changes".to_owned(),
-                problem: "is given, and a deletion has no fields to change".to_owned(),
-            });
+            return Err(no_fields());
         }
     }
     let parents_before: Vec<Id> = definition

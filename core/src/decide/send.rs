@@ -3,7 +3,7 @@
 use super::{Writing, draft::Draft};
 use crate::{
     body::Body,
-    log::entry::{Id, Mutation, MutationState},
+    log::entry::{Dating, Id, Mutation, MutationState},
     planted,
     state::Meta,
 };
@@ -44,6 +44,11 @@ pub(super) fn mark<B: Body>(draft: &mut Draft<'_, B>, writing: &Writing<'_>, mut
                 sending.first_sent_at = Some(first_sent_at);
                 sending.last_attempt_at = Some(writing.now_ms());
                 sending.next_attempt_at = None;
+                if let (Some(Dating::Session(session)), Some(offset)) = (&sending.dating, writing.mint.offset)
+                    && *session == writing.mint.session()
+                {
+                    sending.dating = Some(Dating::Offset(offset));
+                }
                 draft.put_mutation(sending);
             }
             MutationState::Conflict | MutationState::Rejected => continue,

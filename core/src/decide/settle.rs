@@ -8,7 +8,7 @@
 use super::draft::Draft;
 use crate::{
     body::{Body, SyncStatus},
-    log::entry::{Base, Id, MutationState, Operation, Record, ServerCopy},
+    log::entry::{Base, Id, Mutation, MutationState, Operation, Record, ServerCopy},
 };
 
 /// `_syncStatus` of a record with these outstanding mutations.
@@ -54,6 +54,16 @@ pub(super) fn is_news<B: Body>(
     base.newest().is_none_or(|known| known.version < copy.version || (base.left && differs(known)))
 }
 
+/// Whether a mutation counts for what the record is. What was given up does not, nor a change that the server has refused for good: it is
+/// rolled back, and kept for whoever edits it and sends it anew. What others hang on stays until somebody decides, as a
+/// record does that was to be created: without it they would lead to nothing.
+fn is_shown<B: Body>(draft: &Draft<'_, B>, mutation: &Mutation<B>) -> bool {
+    let is_refused = mutation.state == MutationState::Rejected && !mutation.may_be_applied();
+    let is_needed =
+        || mutation.operation == Operation::Create || !draft.dependents(&mutation.id).is_empty();
+    !mutation.withdrawing && (!is_refused || is_needed())
+}
+
 /// Puts the record in place again from its server copy and its outstanding mutations; the base goes with the last of
 /// those.
 pub(super) fn settle<B: Body>(draft: &mut Draft<'_, B>, table: &Id, id: &Id) {
@@ -76,7 +86,7 @@ pub(super) fn settle<B: Body>(draft: &mut Draft<'_, B>, table: &Id, id: &Id) {
     let delivered = server.is_some();
     let mut data = server.as_ref().map(|copy| copy.data.clone());
     let mut deleted = server.as_ref().is_some_and(|copy| copy.deleted);
-    for mutation in mutations.iter().filter(|mutation| !mutation.withdrawing) {
+    for mutation in mutations.iter().filter(|mutation| is_shown(draft, mutation)) {
         match mutation.operation {
             // Where the server has the record already, its copy is what the create made, or newer.
             Operation::Create => data = data.or_else(|| Some(mutation.data.clone())),

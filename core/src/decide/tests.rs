@@ -58,8 +58,13 @@ impl Device {
 
     fn submit(&mut self, command: &Command<Value>) -> Result<Done, Error> {
         self.commands += 1;
-        let mint = Mint { now_ms: 1_760_000_000_000 + self.commands, seed: [7, self.commands] };
-        let writer = Writer { principal: "u".into(), schema_version: 1 };
+        let mint = Mint {
+            now_ms: 1_760_000_000_000 + self.commands,
+            seed: [7, self.commands],
+            session: 0,
+            offset: None,
+        };
+        let writer = Writer { principal: "u".into(), schema_version: 1, functions: std::rc::Rc::new(()) };
         let mut draft = Draft::new(&self.state);
         let done = decide(&mut draft, command, mint, &writer)?;
         let changes = draft.into_changes();

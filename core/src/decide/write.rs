@@ -133,6 +133,7 @@ fn put_change<B: Body>(
             }
             merged.priority = last.priority.max(priority);
             merged.timestamp = writing.now_ms();
+            merged.dating = Some(writing.mint.dating());
             merged
         }
         _ => Mutation {

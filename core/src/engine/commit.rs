@@ -82,15 +82,18 @@ impl<P: Ports> Engine<P> {
             Command::Delete { table, .. } => {
                 check::table(&self.schema, table)?;
                 tables.push(table.clone());
-                let mut at = 0;
-                while let Some(parent) = tables.get(at).cloned() {
-                    for (child, _, _) in self.schema.children_of(&parent) {
-                        if !tables.iter().any(|known| **known == *child) {
-                            tables.push(child.into());
-                        }
-                    }
-                    at += 1;
-                }
+                self.add_children(&mut tables);
+            }
+            // What it is about may be deleted, created anew, or become another record.
+            Command::Resolve { conflicts, .. } => {
+                tables.extend(self.tables_of_conflicts(conflicts)?);
+                self.add_children(&mut tables);
+                self.add_parents(&mut tables);
+            }
+            Command::Undo { conflict } => {
+                tables.extend(self.tables_of_conflicts(std::slice::from_ref(conflict))?);
+                self.add_children(&mut tables);
+                self.add_parents(&mut tables);
             }
             Command::Answer { answer } => {
                 let ids: Vec<Id> = answer.results.iter().map(|result| result.id.as_str().into()).collect();
@@ -104,6 +107,7 @@ impl<P: Ports> Engine<P> {
             | Command::Depend { .. }
             | Command::BeginFullPull { .. }
             | Command::KeepClock { .. }
+            | Command::ForgetConflicts { .. }
             | Command::Note { .. }
             | Command::DeriveRollups => {}
             // What refers to whom is not known before they are all there.
@@ -117,10 +121,7 @@ impl<P: Ports> Engine<P> {
             // With the parents that it may refer to.
             Command::Retry { mutation, .. } => {
                 tables.extend(self.known(std::slice::from_ref(mutation))?);
-                let definitions: Vec<_> =
-                    tables.iter().filter_map(|table| self.schema.table(table)).collect();
-                let parents = definitions.iter().flat_map(|definition| definition.references.values());
-                tables.extend(parents.map(|parent| Id::from(parent.table.as_str())).collect::<Vec<_>>());
+                self.add_parents(&mut tables);
             }
         }
         if rollups::are_current(&self.state()) {
@@ -131,6 +132,32 @@ impl<P: Ports> Engine<P> {
         tables.sort();
         tables.dedup();
         Ok(tables)
+    }
+
+    /// Adds the tables that refer to these, and those that refer to them.
+    fn add_children(&self, tables: &mut Vec<Id>) {
+        let mut at = 0;
+        while let Some(parent) = tables.get(at).cloned() {
+            for (child, _, _) in self.schema.children_of(&parent) {
+                if !tables.iter().any(|known| **known == *child) {
+                    tables.push(child.into());
+                }
+            }
+            at += 1;
+        }
+    }
+
+    /// Adds the tables that these refer to.
+    fn add_parents(&self, tables: &mut Vec<Id>) {
+        let definitions = tables.iter().filter_map(|table| self.schema.table(table));
+        let parents = definitions.flat_map(|definition| definition.references.values());
+        tables.extend(parents.map(|parent| Id::from(parent.table.as_str())).collect::<Vec<_>>());
+    }
+
+    fn tables_of_conflicts(&self, conflicts: &[Id]) -> Result<Vec<Id>, Error> {
+        let state = self.state();
+        let rows = conflicts.iter().filter_map(|id| state.conflicts.get(id));
+        rows.map(|row| check::table(&self.schema, &row.table).map(|_| row.table.clone())).collect()
     }
 
     /// A mutation and all that may have to go with it.

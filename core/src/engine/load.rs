@@ -12,7 +12,8 @@ use crate::{
         chain::{Chain, Verdict},
         codec::{CodecError, Outside, mark_of, outside_of, unpack_entry, unpack_segment},
         compaction::latest,
-        entry::{Change, Entry, Id, Mapping, Mark, MutationState, Position, Record},
+        conflict::Conflict,
+        entry::{Change, Entry, Id, Mapping, Mark, Position, Record},
         keyspace,
         manifest::Manifest,
         release::{Outdated, Standing},
@@ -128,11 +129,19 @@ impl<P: Ports> Engine<P> {
         self.grow(changes.len());
         let mut state = self.state.borrow_mut();
         for change in &changes {
-            let Change::Mutation { id, row: Some(mutation) } = change else { continue };
-            let was_parked = state.outbox.get(id).is_some_and(|before| before.state.is_parked());
-            match mutation.state {
-                MutationState::Conflict | MutationState::Rejected if !was_parked => {
-                    self.event(Event::Parked(id.clone()));
+            match change {
+                Change::Mutation { id, row: Some(mutation) } if mutation.state.is_parked() => {
+                    if !state.outbox.get(id).is_some_and(|before| before.state.is_parked()) {
+                        self.event(Event::Parked(id.clone()));
+                    }
+                }
+                Change::Conflict { id, row: Some(row) } => {
+                    let stands = |row: &Conflict<P::Body>| {
+                        row.settled.as_ref().map(|settled| settled.undone.is_some())
+                    };
+                    if state.conflicts.get(id).map(|before| stands(before)) != Some(stands(row)) {
+                        self.event(Event::Conflict(id.clone()));
+                    }
                 }
                 _ => {}
             }

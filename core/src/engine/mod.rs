@@ -9,6 +9,7 @@
 
 mod commit;
 mod compact;
+mod conflicts;
 mod explain;
 mod health;
 mod hierarchy;
@@ -31,12 +32,17 @@ use std::{
 use futures_util::{future::join, lock::Mutex};
 
 pub use self::{
+    conflicts::{
+        Class, ConflictFilter, ConflictPage, ConflictStats, ConflictView, Order, Resolution,
+        Standing as ConflictStanding, Tally as ConflictTally,
+    },
     explain::{Next, Outstanding, Presence, Story, TheirVersion, Told, Waiting},
     health::{Health, Oldest, QUIET_MS_MAX, Reason, Stuck, TableHealth, Why},
     pass::Report,
     status::{Failure, Held, Status},
 };
 use crate::{
+    clock::Session,
     decide::{Writer, mint::Mint},
     error::Error,
     live::LiveQueries,
@@ -84,6 +90,7 @@ pub struct Engine<P: Ports> {
     pacing: RefCell<pass::pacing::Pacing>,
     vitals: RefCell<vitals::Vitals>,
     pulling: pass::pull::Pulling,
+    session: Cell<Session>,
 }
 
 impl<P: Ports> Engine<P> {
@@ -100,7 +107,11 @@ impl<P: Ports> Engine<P> {
         identity: Identity,
     ) -> Result<Self, Error> {
         let standing = Standing::new(release, &schema);
-        let writer = Writer { principal: identity.principal, schema_version: schema.version };
+        let writer = Writer {
+            principal: identity.principal,
+            schema_version: schema.version,
+            functions: ports.functions(),
+        };
         let engine = Self {
             pulling: pass::pull::Pulling::new(Plan::new(&schema, None)),
             state: RefCell::new(State::new(Rc::clone(&schema))),
@@ -120,6 +131,7 @@ impl<P: Ports> Engine<P> {
             status: RefCell::default(),
             pacing: RefCell::default(),
             vitals: RefCell::default(),
+            session: Cell::default(),
         };
         engine.ports.log().open(pack_entry(&engine.genesis(&identity.tenant))?).await?;
         let gate = engine.gate.lock().await;
@@ -188,7 +200,23 @@ impl<P: Ports> Engine<P> {
 
     fn mint(&self) -> Mint {
         let random = self.ports.random();
-        Mint { now_ms: self.ports.clock().now_ms(), seed: [random.bits(), random.bits()] }
+        let session = self.clock_session();
+        Mint {
+            now_ms: self.ports.clock().now_ms(),
+            seed: [random.bits(), random.bits()],
+            session: session.number,
+            offset: session.best.map(|best| best.offset_ms),
+        }
+    }
+
+    /// The session of the clock that runs now.
+    fn clock_session(&self) -> Session {
+        let clock = self.ports.clock();
+        let (now_ms, elapsed_ms) = (clock.now_ms(), clock.elapsed_ms());
+        let known = self.session.get();
+        let session = known.at(now_ms, elapsed_ms, || self.ports.random().bits());
+        self.session.set(session);
+        session
     }
 
     /// Says whether this context still writes, and why not.

@@ -84,6 +84,7 @@ impl Vitals {
                 Change::Stats { .. }
                 | Change::Record { .. }
                 | Change::Base { .. }
+                | Change::Conflict { .. }
                 | Change::Mapping(_)
                 | Change::Seen { .. }
                 | Change::Meta { .. } => {}

@@ -57,7 +57,7 @@ struct Version {
 }
 
 impl<B> ServerCopy<B> {
-    fn map<C>(&self, f: &mut impl FnMut(&B) -> C) -> ServerCopy<C> {
+    pub(super) fn map<C>(&self, f: &mut impl FnMut(&B) -> C) -> ServerCopy<C> {
         ServerCopy {
             data: f(&self.data),
             version: self.version,
@@ -104,6 +104,8 @@ impl<B> Mutation<B> {
             principal: self.principal.clone(),
             schema_version: self.schema_version,
             withdrawing: self.withdrawing,
+            dating: self.dating.clone(),
+            merges: self.merges,
         }
     }
 }
@@ -129,6 +131,9 @@ impl<B> Change<B> {
                 id: id.clone(),
                 row: row.as_ref().map(|mutation| Rc::new(Mutation { id: id.clone(), ..mutation.map(f) })),
             },
+            Self::Conflict { id, row } => {
+                Change::Conflict { id: id.clone(), row: row.as_ref().map(|row| Rc::new(row.map(f))) }
+            }
             Self::Mapping(mapping) => Change::Mapping(mapping.clone()),
             Self::Seen { set, page, rows } => {
                 Change::Seen { set: set.clone(), page: *page, rows: rows.clone() }

@@ -4,6 +4,7 @@ use std::{collections::BTreeMap, rc::Rc};
 
 use serde::{Deserialize, Serialize};
 
+use super::conflict::Conflict;
 use super::release::Requirement;
 use crate::activity::Activity;
 use crate::body::SyncStatus;
@@ -12,9 +13,10 @@ use crate::schema::Priority;
 
 /// The version of every stored shape in this module. What reads one format reads all before it.
 ///
+/// - 3: conflicts, and what a mutation knows of them.
 /// - 2: kinds of rows and fields more, each absent from what format 1 wrote and with a value for that.
 /// - 1: the first.
-pub const FORMAT: u32 = 2;
+pub const FORMAT: u32 = 3;
 
 /// Ids are shared: records, indexes and mutations hold the same text.
 pub type Id = Rc<str>;
@@ -91,6 +93,14 @@ pub enum Change<B> {
         #[serde(rename = "r")]
         rows: Option<Rc<Seen>>,
     },
+    /// A conflict, open or settled. `None`: it is forgotten.
+    #[serde(rename = "k")]
+    Conflict {
+        #[serde(rename = "i")]
+        id: Id,
+        #[serde(rename = "r", bound(deserialize = "B: Deserialize<'de>"))]
+        row: Option<Rc<Conflict<B>>>,
+    },
     /// How far a set of tables has been pulled. `None`: from the beginning.
     #[serde(rename = "c")]
     Cursor {
@@ -129,6 +139,11 @@ fn is_false(value: &bool) -> bool {
 #[expect(clippy::trivially_copy_pass_by_ref)]
 fn is_zero(value: &u32) -> bool {
     *value == 0
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref)]
+fn is_none_yet(count: &u64) -> bool {
+    *count == 0
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref)]
@@ -326,6 +341,22 @@ pub struct Mutation<B> {
     /// A person gave it up after it may have been sent: the server is asked to forget it, and nothing of it is shown.
     #[serde(rename = "g", default, skip_serializing_if = "is_false")]
     pub withdrawing: bool,
+    /// How to tell what time it was at the server when it was written.
+    #[serde(rename = "c", default, skip_serializing_if = "Option::is_none")]
+    pub dating: Option<Dating>,
+    /// How often in a row it was merged by rules.
+    #[serde(rename = "j", default, skip_serializing_if = "is_zero")]
+    pub merges: u32,
+}
+
+/// What is known of the clock that a time was read from.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Dating {
+    /// By how much the server's clock was ahead of it, in milliseconds.
+    Offset(i64),
+    /// Not yet known: it was read in this session of a clock, from its start to its end or to the next time that somebody sets it.
+    Session(Id),
 }
 
 impl<B> Mutation<B> {
@@ -417,6 +448,9 @@ pub struct TableStats {
     pub pulled: u64,
     #[serde(rename = "c", default)]
     pub conflicts: u64,
+    /// Of these, settled by rules.
+    #[serde(rename = "m", default, skip_serializing_if = "is_none_yet")]
+    pub merged: u64,
     #[serde(rename = "x", default)]
     pub rejected: u64,
     /// Given up by a person after they may have been sent, and never applied.

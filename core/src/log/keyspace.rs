@@ -3,10 +3,11 @@
 use super::entry::{Change, Id};
 
 /// The engine's own keyspaces: small, and loaded by every context at once.
-pub const OWN: [&str; 8] = [OUTBOX, BASES, IDS, CURSORS, SEEN, META, ACTIVITY, STATS];
+pub const OWN: [&str; 9] = [IDS, OUTBOX, BASES, CONFLICTS, CURSORS, SEEN, META, ACTIVITY, STATS];
 
 const OUTBOX: &str = "outbox";
 const BASES: &str = "bases";
+const CONFLICTS: &str = "conflicts";
 const IDS: &str = "ids";
 const CURSORS: &str = "cursors";
 const SEEN: &str = "seen";
@@ -31,6 +32,7 @@ impl<B> Change<B> {
             Self::Record { table, .. } => of_table(table),
             Self::Base { .. } => BASES.to_owned(),
             Self::Mutation { .. } => OUTBOX.to_owned(),
+            Self::Conflict { .. } => CONFLICTS.to_owned(),
             Self::Mapping(_) => IDS.to_owned(),
             Self::Cursor { .. } => CURSORS.to_owned(),
             Self::Seen { .. } => SEEN.to_owned(),
@@ -45,7 +47,7 @@ impl<B> Change<B> {
     pub fn key(&self) -> RowKey {
         match self {
             Self::Record { table, id, .. } | Self::Base { table, id, .. } => (table.clone(), id.clone()),
-            Self::Mutation { id, .. } => (id.clone(), "".into()),
+            Self::Mutation { id, .. } | Self::Conflict { id, .. } => (id.clone(), "".into()),
             Self::Mapping(mapping) => (mapping.temporary.clone(), "".into()),
             Self::Cursor { set, .. } => (set.clone(), "".into()),
             Self::Seen { set, page, .. } => (set.clone(), format!("{page:06}").into()),
@@ -62,6 +64,7 @@ impl<B> Change<B> {
             Self::Record { row, .. } => row.is_none(),
             Self::Base { row, .. } => row.is_none(),
             Self::Mutation { row, .. } => row.is_none(),
+            Self::Conflict { row, .. } => row.is_none(),
             Self::Cursor { row, .. } => row.is_none(),
             Self::Seen { rows, .. } => rows.is_none(),
             Self::Meta { value, .. } => value.is_none(),

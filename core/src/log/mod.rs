@@ -7,6 +7,7 @@
 pub mod chain;
 pub mod codec;
 pub mod compaction;
+pub mod conflict;
 #[cfg(any(test, feature = "contract"))]
 pub mod contract;
 pub mod entry;

@@ -233,7 +233,7 @@ mod tests {
     }
 
     fn create(id: &str) -> [Change<Value>; 2] {
-        let writer = Writer { principal: "u".into(), schema_version: 1 };
+        let writer = Writer { principal: "u".into(), schema_version: 1, functions: std::rc::Rc::new(()) };
         let mutation = Mutation {
             id: format!("m{id}").as_str().into(),
             sequence: 1,
@@ -255,6 +255,8 @@ mod tests {
             principal: writer.principal,
             schema_version: writer.schema_version,
             withdrawing: false,
+            dating: None,
+            merges: 0,
         };
         let row = Some(Record::born_of(&mutation));
         let record = Change::Record { table: "t".into(), id: id.into(), row };

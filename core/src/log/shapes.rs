@@ -167,9 +167,9 @@ fn format_1_is_read_and_its_rows_are_written_as_they_were() {
         (3, Requirement::default(), false)
     );
     assert_eq!((manifest.through.key, manifest.next_segment, manifest.segments.len()), (9, 5, 1));
-    // Format 2 says the same of them, but for its number, and the class of a refusal.
+    // Format 3 says the same of them, but for its number, and the class of a refusal.
     let class = r#""field":"title","class":"validation""#;
-    let now = |text: &str| text.replacen(r#""v":1"#, r#""v":2"#, 1).replace(r#""field":"title""#, class);
+    let now = |text: &str| text.replacen(r#""v":1"#, r#""v":3"#, 1).replace(r#""field":"title""#, class);
     let written = pack_entry(&Entry { format: FORMAT, ..entry.clone() }).unwrap();
     assert_eq!(written.head, now(ENTRY_1));
     let bodies: Vec<String> = written.bodies.iter().map(Value::to_string).collect();
@@ -193,11 +193,14 @@ fn format_2_says_what_it_requires() {
         changes: vec![Change::<Value>::Meta { key: "tenant".into(), value: Some("acme".into()) }],
     };
     let written = pack_entry(&entry).unwrap();
+    assert_eq!(written.head, ENTRY_2.replacen(r#""v":2"#, r#""v":3"#, 1));
+    let entry = Entry { format: 2, ..entry };
+    let written = pack_entry(&entry).unwrap();
     assert_eq!(written.head, ENTRY_2);
     assert_eq!(unpack_entry(&written).unwrap(), entry);
 
     let manifest = Manifest {
-        format: FORMAT,
+        format: 2,
         requires,
         generation: 3,
         through: Position { key: 9, mark: Mark("beef".into()) },

@@ -20,7 +20,10 @@ use std::{cmp::Ordering, collections::BTreeMap, fmt};
 use serde_json::{Map, Value};
 
 pub use self::same::same;
-use crate::schema::rules::{Rule, Rules, Way};
+use crate::{
+    planted,
+    schema::rules::{Rule, Rules, Way},
+};
 
 /// A record's own fields.
 pub type Fields = Map<String, Value>;
@@ -73,6 +76,12 @@ pub enum Choice {
 pub trait Functions {
     /// What it makes of a contested value; `None`: a person has to decide. A function that is not there, or fails, says so too.
     fn call(&self, name: &str, contested: &Contested) -> Option<Value>;
+}
+
+impl fmt::Debug for dyn Functions {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("Functions")
+    }
 }
 
 /// Without functions every rule that names one leaves its field to a person.
@@ -163,8 +172,11 @@ pub fn merge(sides: Sides<'_>, means: Means<'_>) -> Merge {
     let mut merging =
         Merging { means, ours_at: sides.ours.at, theirs_at: sides.theirs.at, contests: Vec::new() };
     let (ours, theirs) = (sides.ours.fields, sides.theirs.fields);
-    let merged = merging.fields(&Path::default(), sides.base, ours, theirs);
+    let mut merged = merging.fields(&Path::default(), sides.base, ours, theirs);
     let mut contests = merging.contests;
+    if planted!("one-side-taken-whole") && !contests.is_empty() {
+        merged.clone_from(ours);
+    }
     contests.sort_by(|one, other| one.contested.path.cmp(&other.contested.path));
     Merge { merged, contests }
 }
@@ -263,8 +275,10 @@ impl Merging<'_> {
             Way::Highest => Some(numbers::outermost(ours?, theirs?, Ordering::Greater)?),
             Way::Lowest => Some(numbers::outermost(ours?, theirs?, Ordering::Less)?),
             Way::Progression(steps) => Some(furthest(steps, ours?, theirs?)?),
+            Way::Counter if planted!("counter-overwrites") => ours.cloned(),
             Way::Counter => Some(numbers::added_up(base, ours?, theirs?)?),
             Way::Text => Some(text::merge(base, ours?, theirs?)?),
+            Way::Union(_) if planted!("union-drops-theirs") => ours.cloned(),
             Way::Union(union) => return self.union(union, path, versions),
             Way::Positions => Some(self.positions(path, versions)?),
             Way::Function(name) => Some(self.means.functions.call(name, &contested(path, versions))?),

@@ -42,6 +42,9 @@ impl<B: Body> State<B> {
         for mutation in self.outbox.iter() {
             line("mutation", Change::Mutation { id: mutation.id.clone(), row: Some(mutation.clone()) });
         }
+        for (id, row) in self.conflicts.iter() {
+            line("conflict", Change::Conflict { id: id.clone(), row: Some(row.clone()) });
+        }
         for mapping in self.ids.sorted() {
             line("mapping", Change::Mapping(mapping.clone()));
         }
@@ -79,6 +82,7 @@ impl<B: Body> State<B> {
             outbox,
             bases,
             ids,
+            conflicts,
             cursors,
             seen,
             meta,
@@ -98,6 +102,7 @@ impl<B: Body> State<B> {
             && *seen == other.seen
             && *bases == other.bases
             && outbox.iter().eq(other.outbox.iter())
+            && conflicts.iter().eq(other.conflicts.iter())
             && ids.sorted() == other.ids.sorted()
             && activity.iter().eq(other.activity.iter())
             && tables.keys().eq(other.tables.keys())

@@ -6,6 +6,7 @@
 //! contexts still fold to the same state, byte for byte ([`State::export`]).
 
 pub mod activity;
+pub mod conflicts;
 mod export;
 pub mod ids;
 pub mod outbox;
@@ -19,7 +20,7 @@ use std::{
     rc::Rc,
 };
 
-use self::{activity::ActivityLog, ids::IdMap, outbox::Outbox};
+use self::{activity::ActivityLog, conflicts::Conflicts, ids::IdMap, outbox::Outbox};
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use crate::{
@@ -80,6 +81,7 @@ pub struct State<B: Body> {
     /// answer to its parent's.
     unnamed: BTreeSet<(Id, Id)>,
     pub ids: IdMap,
+    pub conflicts: Conflicts<B>,
     cursors: BTreeMap<Id, Cursor>,
     seen: BTreeMap<(Id, u32), Rc<Seen>>,
     meta: BTreeMap<Id, String>,
@@ -103,6 +105,7 @@ impl<B: Body> State<B> {
             bases: FxHashMap::default(),
             unnamed: BTreeSet::new(),
             ids: IdMap::default(),
+            conflicts: Conflicts::default(),
             cursors: BTreeMap::new(),
             seen: BTreeMap::new(),
             meta: BTreeMap::new(),
@@ -250,6 +253,10 @@ impl<B: Body> State<B> {
                 Change::Base { table, id, row } => self.put_base((table, id), row),
                 Change::Mutation { row: Some(mutation), .. } => self.outbox.put(mutation),
                 Change::Mutation { id, row: None } => self.outbox.remove(&id),
+                Change::Conflict { id, row: Some(row) } => {
+                    self.conflicts.put(&self.schema, &self.ids, id, row);
+                }
+                Change::Conflict { id, row: None } => self.conflicts.remove(&id),
                 Change::Mapping(mapping) => {
                     let (table, temporary) = (mapping.table.clone(), mapping.temporary.clone());
                     self.activity.exchange(&mapping);
@@ -259,6 +266,7 @@ impl<B: Body> State<B> {
                         let base = self.bases.remove(&key);
                         self.put_base(key, base);
                     }
+                    self.conflicts.exchange(&self.schema, &self.ids);
                     self.exchange_references(&table, &temporary, observer);
                 }
                 Change::Cursor { set, row: Some(cursor) } => {

@@ -141,6 +141,8 @@ mod tests {
             principal: "u".into(),
             schema_version: 1,
             withdrawing: false,
+            dating: None,
+            merges: 0,
         }
     }
 

@@ -10,7 +10,10 @@ use crate::{
     activity::Activity,
     body::Body,
     ids::is_temporary,
-    log::entry::{Base, Change, Id, Record, ServerCopy},
+    log::{
+        conflict::{Conflict, Settlement},
+        entry::{Base, Change, Id, Record, ServerCopy},
+    },
     schema::{Schema, Table},
 };
 
@@ -70,6 +73,65 @@ pub fn exchange_in_base<B: Body>(schema: &Schema, ids: &IdMap, table: &str, base
     Base { base: base.base.map(copy), theirs: base.theirs.map(copy), left: base.left }
 }
 
+/// Whether a conflict holds a temporary id: as its record's, in a foreign key of one of its versions, or in what was contested.
+pub fn conflict_holds_temporary<B: Body>(schema: &Schema, row: &Conflict<B>) -> bool {
+    let Conflict { table, record_id, holder, settled, .. } = row;
+    let created = settled.as_ref().and_then(|settled| settled.created.as_ref());
+    is_temporary(record_id)
+        || created.is_some_and(|id| is_temporary(id))
+        || holder.iter().any(|holder| holds(schema, table, &holder.id, &holder.copy.data))
+        || settled.iter().flat_map(bodies_of).any(|data| holds(schema, table, record_id, data))
+}
+
+fn bodies_of<B>(settled: &Settlement<B>) -> impl Iterator<Item = &B> {
+    [&settled.base, &settled.ours, &settled.theirs, &settled.merged].into_iter().flatten()
+}
+
+/// A conflict with its mapped ids exchanged.
+pub fn exchange_in_conflict<B: Body>(
+    schema: &Schema,
+    ids: &IdMap,
+    mut row: Rc<Conflict<B>>,
+) -> Rc<Conflict<B>> {
+    if ids.is_empty() || !conflict_holds_temporary(schema, &row) {
+        return row;
+    }
+    let now = |id: &mut Id| {
+        if let Some(server) = ids.server_id(id) {
+            *id = server.clone();
+        }
+    };
+    let Conflict { table, record_id, holder, settled, .. } = Rc::make_mut(&mut row);
+    let rename = |data: &mut B| {
+        if let Some(exchanged) = exchange(schema, ids, table, data) {
+            *data = exchanged;
+        }
+    };
+    now(record_id);
+    if let Some(holder) = holder {
+        rename(&mut holder.copy.data);
+    }
+    let Some(settled) = settled else { return row };
+    settled.created.iter_mut().for_each(now);
+    let Settlement { base, ours, theirs, merged, rulings, .. } = settled;
+    [base, ours, theirs, merged].into_iter().flatten().for_each(rename);
+    let references = schema.table(table).map(|table| &table.references);
+    for ruling in rulings {
+        let [field] = ruling.path.as_slice() else { continue };
+        if !references.is_some_and(|references| references.contains_key(field)) {
+            continue;
+        }
+        let versions = [&mut ruling.base, &mut ruling.ours, &mut ruling.theirs, &mut ruling.value];
+        for value in versions.into_iter().flatten() {
+            let server = value.as_str().and_then(|id| ids.server_id(&Id::from(id)));
+            if let Some(server) = server {
+                *value = server.to_string().into();
+            }
+        }
+    }
+    row
+}
+
 /// The data with a temporary id exchanged wherever a foreign key holds it; `None` if none does. Of what a newer schema added
 /// nobody here knows which fields those are: no other text has that form, so there every field counts.
 pub fn exchange_one<B: Body>(
@@ -106,6 +168,7 @@ pub fn holds_temporary<B: Body>(schema: &Schema, row: &Change<B>) -> bool {
         Change::Mutation { row, .. } => {
             row.as_ref().is_some_and(|row| holds(schema, &row.table, &row.record_id, &row.data))
         }
+        Change::Conflict { row, .. } => row.as_ref().is_some_and(|row| conflict_holds_temporary(schema, row)),
         Change::Activity(line) => line.what.subject().is_some_and(|of| is_temporary(&of.record)),
         Change::Mapping(_)
         | Change::Cursor { .. }
@@ -148,6 +211,9 @@ pub fn exchange_in_row<B: Body>(schema: &Schema, ids: &IdMap, row: Change<B>) ->
                 None => mutation,
             };
             Change::Mutation { id, row: Some(row) }
+        }
+        Change::Conflict { id, row: Some(row) } => {
+            Change::Conflict { id, row: Some(exchange_in_conflict(schema, ids, row)) }
         }
         Change::Activity(mut line) => {
             exchange_in_line(ids, &mut line);

@@ -147,6 +147,9 @@ impl Body for Shared {
     fn of(fields: &[(&str, crate::body::Scalar)]) -> Self {
         Self(Value::of(fields).into())
     }
+    fn of_fields(fields: &serde_json::Map<String, Value>) -> Self {
+        Self(Value::of_fields(fields).into())
+    }
     fn fields(&self) -> Vec<String> {
         self.0.fields()
     }

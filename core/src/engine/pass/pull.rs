@@ -47,13 +47,11 @@ pub(in crate::engine) struct Pulling {
     plan: RefCell<Rc<Plan>>,
     /// When each set was last reached, by the device's clock. A pull that brings nothing is not stored.
     reached: RefCell<BTreeMap<Id, u64>>,
-    /// The best measurement of the server's clock.
-    clock: Cell<Option<Sample>>,
 }
 
 impl Pulling {
     pub(in crate::engine) fn new(plan: Plan) -> Self {
-        Self { plan: RefCell::new(Rc::new(plan)), reached: RefCell::default(), clock: Cell::default() }
+        Self { plan: RefCell::new(Rc::new(plan)), reached: RefCell::default() }
     }
 }
 
@@ -81,7 +79,7 @@ impl<P: Ports> Engine<P> {
     /// By how much the server's clock is ahead of the device's, in milliseconds, as far as answers tell.
     #[must_use]
     pub fn clock_offset_ms(&self) -> Option<i64> {
-        let measured = self.pulling.clock.get().map(|sample| sample.offset_ms);
+        let measured = self.clock_session().best.map(|sample| sample.offset_ms);
         measured.or_else(|| stored_offset(&self.state()))
     }
 
@@ -90,16 +88,17 @@ impl<P: Ports> Engine<P> {
         let clock = self.ports.clock();
         let round_trip_ms = clock.elapsed_ms().saturating_sub(sent_at);
         let Some(sample) = Sample::of(round_trip_ms, clock.now_ms(), server_time) else { return };
-        let best = self.pulling.clock.get().map_or(sample, |known| known.or_better(sample));
-        self.pulling.clock.set(Some(best));
+        let session = self.clock_session().measured(sample);
+        self.session.set(session);
+        let offset_ms = session.best.map_or(sample.offset_ms, |best| best.offset_ms);
         let is_worth_storing = {
             let state = self.state();
             let is_recent =
                 stored_server_time(&state).is_some_and(|known| clock::is_recent(known, 0, server_time));
-            !is_recent || clock::is_worth_storing(stored_offset(&state), best.offset_ms)
+            !is_recent || clock::is_worth_storing(stored_offset(&state), offset_ms)
         };
         if is_worth_storing {
-            let command = Command::KeepClock { offset_ms: best.offset_ms, server_time };
+            let command = Command::KeepClock { offset_ms, server_time };
             // What the answer says is worth more than its time.
             let _ = self.submit(command, Durability::Relaxed).await;
         }

@@ -266,13 +266,15 @@ impl<P: Ports> Engine<P> {
         let mut anew = 0;
         for id in fresh {
             let is_expired = self.state().outbox.get(id).is_some_and(|mutation| is_expired(mutation));
-            if is_expired {
-                self.submit(
-                    Command::Retry { mutation: id.clone(), changes: None, unset: Vec::new() },
-                    Durability::Relaxed,
-                )
-                .await?;
-                anew += 1;
+            if !is_expired {
+                continue;
+            }
+            let retry = Command::Retry { mutation: id.clone(), changes: None, unset: Vec::new() };
+            match self.submit(retry, Durability::Relaxed).await {
+                Ok(_) => anew += 1,
+                // It waits for a person, as it is.
+                Err(Error::ReferenceMissing { .. } | Error::MutationNotFound { .. }) => {}
+                Err(error) => return Err(error),
             }
         }
         Ok(anew)

@@ -141,7 +141,7 @@ fn what_was_made_on_theirs_goes_on_from_it_where_a_restored_server_has_it_again(
         let overtaken = fixture.only_mutation().id.clone();
         // Somebody made a second version that holds what the first did.
         let answered = overtaken.to_string();
-        let theirs = Outcome::Conflict(Theirs::Record(task(2, "Splice")));
+        let theirs = Outcome::Conflict(Theirs::Record(task(2, "Joint")));
         fixture.push(move |_| Ok(answer(vec![OperationResult::new(answered, theirs)])));
         fixture.empty_pull();
         fixture.engine.pass_now().await;
@@ -152,7 +152,7 @@ fn what_was_made_on_theirs_goes_on_from_it_where_a_restored_server_has_it_again(
 
         fixture.push(|_| unreachable());
         fixture.pull(of_now(page(vec![], vec![], "c1")));
-        let rows = parents().into_iter().chain([task(1, "Splice")]).collect();
+        let rows = parents().into_iter().chain([task(1, "Joint")]).collect();
         fixture.pull(of_now(page(rows, vec![], "c2")));
         fixture.engine.pass_now().await;
         assert_eq!(fixture.only_mutation().base_version, Some(1), "version 2 may be another one by now");

@@ -230,7 +230,7 @@ fn an_answer_with_a_server_id_and_a_discard_keep_them_right() {
                 )]))
             })
             .await;
-        assert_eq!(fixture.step("2"), json!([1, 100, false, 1]), "what is parked stays visible");
+        assert_eq!(fixture.step("2"), json!([0, null, false, 0]), "what is refused is rolled back");
         let parked = fixture.engine.state().outbox.iter().next().unwrap().clone();
         assert_eq!(parked.state, MutationState::Rejected);
         let retry = Command::Retry { mutation: parked.id.clone(), changes: None, unset: Vec::new() };

@@ -89,13 +89,16 @@ impl Server {
     fn apply(&mut self, operation: &crate::protocol::Operation<Value>) -> Outcome<Value> {
         let id = self.created_as.get(&operation.record_id).unwrap_or(&operation.record_id).clone();
         let mut data = operation.data.clone().unwrap_or_else(|| json!({}));
-        for field in forest().tables[&operation.table].references.keys() {
-            let Some(parent) = data[field].as_str() else { continue };
-            let parent = self.created_as.get(parent).cloned().unwrap_or_else(|| parent.to_owned());
-            data[field] = json!(parent);
-        }
         let rejected =
             || Outcome::Rejected(Rejection { code: "no".into(), message: "no".into(), field: None });
+        for (field, reference) in &forest().tables[&operation.table].references {
+            let Some(parent) = data[field].as_str() else { continue };
+            let parent = self.created_as.get(parent).cloned().unwrap_or_else(|| parent.to_owned());
+            if !self.records.contains_key(&(reference.table.clone(), parent.clone())) {
+                return rejected();
+            }
+            data[field] = json!(parent);
+        }
         let (record_id, version) = match operation.operation {
             _ if self.dice.roll(12) == 0 => return rejected(),
             OperationKind::Create => {

@@ -21,6 +21,10 @@ impl Body for Sealed {
         unreachable!("made")
     }
 
+    fn of_fields(_: &serde_json::Map<String, serde_json::Value>) -> Self {
+        unreachable!("made")
+    }
+
     fn fields(&self) -> Vec<String> {
         unreachable!("read")
     }
@@ -72,6 +76,8 @@ fn mutation(sequence: u64, table: &str, record: &str, priority: Priority) -> Mut
         principal: "u".into(),
         schema_version: 1,
         withdrawing: false,
+        dating: None,
+        merges: 0,
     }
 }
 
@@ -251,6 +257,8 @@ fn check(steps: Vec<Step>) {
                     priority: PRIORITIES[usize::from(priority)],
                     state: MutationState::Pending,
                     withdrawing: false,
+                    dating: None,
+                    merges: 0,
                     dependencies: if mutation.withdrawing {
                         Vec::new()
                     } else {
