@@ -59,8 +59,7 @@ pub(super) fn is_news<B: Body>(
 /// record does that was to be created: without it they would lead to nothing.
 fn is_shown<B: Body>(draft: &Draft<'_, B>, mutation: &Mutation<B>) -> bool {
     let is_refused = mutation.state == MutationState::Rejected && !mutation.may_be_applied();
-    let is_needed =
-        || mutation.operation == Operation::Create || !draft.dependents(&mutation.id).is_empty();
+    let is_needed = || mutation.operation == Operation::Create || !draft.dependents(&mutation.id).is_empty();
     !mutation.withdrawing && (!is_refused || is_needed())
 }
 

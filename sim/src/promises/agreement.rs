@@ -194,6 +194,10 @@ pub fn disagreement(world: &World) -> Option<(String, Vec<String>)> {
                 let what = format!("database {}: still in the outbox: {mutation:?}", database.number);
                 return Some((what, vec![mutation.id.to_string(), mutation.record_id.to_string()]));
             }
+            if let Some((id, row)) = shadow.state.conflicts.open().next() {
+                let what = format!("database {}: conflict {id} is open still: {row:?}", database.number);
+                return Some((what, vec![id.to_string(), row.record_id.to_string()]));
+            }
             let held = held(&shadow);
             let differs = |key: &&(String, String)| held.get(*key) != truth.get(*key);
             if let Some(key) = truth.keys().chain(held.keys()).find(differs) {

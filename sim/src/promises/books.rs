@@ -84,6 +84,8 @@ pub struct Books {
     ever_applied: FxHashSet<Word>,
     /// What it ever refused for good, also where a restoration let it forget that: the device has heard it.
     rejected: FxHashSet<Word>,
+    /// What met a change by somebody else, as the server said.
+    pub met: FxHashSet<String>,
     /// Parked without an answer that names them: nobody there knows whether they took effect.
     pub unanswered: FxHashSet<String>,
     /// Temporary ids, and the records that they became.
@@ -111,6 +113,7 @@ impl Books {
             horizon: 0,
             ever_applied: FxHashSet::default(),
             rejected: FxHashSet::default(),
+            met: FxHashSet::default(),
             unanswered: FxHashSet::default(),
             named: FxHashMap::default(),
             served: FxHashMap::default(),
@@ -168,6 +171,9 @@ impl Books {
                         self.enter_answer(answer);
                     }
                     for line in &audit {
+                        if line.status == Status::Conflict {
+                            self.met.insert(line.operation_id.clone());
+                        }
                         self.judge_order(line);
                         self.judge_refusal(line);
                     }

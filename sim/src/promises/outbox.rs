@@ -31,9 +31,11 @@ fn is_expired(mutation: &Mutation<Shared>) -> bool {
 
 /// A mutation before and after an entry.
 pub(super) struct Transition {
-    id: Id,
-    before: Option<Rc<Mutation<Shared>>>,
-    after: Option<Rc<Mutation<Shared>>>,
+    pub(super) id: Id,
+    pub(super) before: Option<Rc<Mutation<Shared>>>,
+    pub(super) after: Option<Rc<Mutation<Shared>>>,
+    /// It was in a conflict that waited for somebody, and whose theirs was known.
+    was_open: bool,
 }
 
 pub(super) fn transitions(before: &State<Shared>, changes: &[Change<Shared>]) -> Vec<Transition> {
@@ -47,6 +49,11 @@ pub(super) fn transitions(before: &State<Shared>, changes: &[Change<Shared>]) ->
         id: id.clone(),
         before: before.outbox.get(id).cloned(),
         after: after.clone(),
+        was_open: before.outbox.get(id).is_some_and(|mutation| {
+            let row = before.conflicts.get(id).filter(|row| row.settled.is_none());
+            let base = before.base(&mutation.table, &mutation.record_id);
+            row.is_some_and(|row| row.holder.is_some() || base.is_some_and(|base| base.newest().is_some()))
+        }),
     };
     last.into_iter().map(transition).collect()
 }
@@ -55,7 +62,7 @@ impl Judging<'_> {
     pub(super) fn judge_outbox(&mut self, transitions: &[Transition]) {
         // First what is new: what leaves may have become it.
         let born = |transition: &Transition| {
-            let Transition { id, before, after } = transition;
+            let Transition { id, before, after, .. } = transition;
             after
                 .clone()
                 .filter(|_| before.is_none())
@@ -66,8 +73,12 @@ impl Judging<'_> {
         for (_, id, mutation) in births {
             self.enter_birth(&id, &mutation, transitions);
         }
-        for Transition { id, before, after } in transitions {
+        for Transition { id, before, after, was_open } in transitions {
             match (before, after) {
+                (Some(before), None) if *was_open && self.shadow.given_up.contains(id) => {
+                    self.judge_given_up(id, before, *was_open);
+                    self.judge_departure(id, before, transitions);
+                }
                 (Some(before), Some(after)) => self.judge_change(id, before, after, transitions),
                 (Some(before), None) => self.judge_departure(id, before, transitions),
                 (None, _) => {}
@@ -110,6 +121,7 @@ impl Judging<'_> {
         });
         if mutation.operation == Operation::Create
             && !is_again
+            && !self.is_created_anew(&mutation.record_id)
             && let Some(text) = mutation.data.text(text_field(&mutation.table))
             && let Some(twin) = self.shadow.births.insert(text.clone(), id.clone())
         {
@@ -323,9 +335,11 @@ impl Judging<'_> {
             && transitions.iter().any(|other| {
                 other.before.is_none() && other.after.as_ref().is_some_and(|other| is_of_record(other))
             });
+        let was_merged = self.was_merged(id, mutation, transitions);
         self.journal.note(|| {
             let why = [
                 (was_applied, "applied"),
+                (was_merged, "merged"),
                 (was_folded, "folded"),
                 (was_given_up, "given up"),
                 (was_retried, "retried"),
@@ -338,7 +352,18 @@ impl Judging<'_> {
             let why = why.iter().find(|(is, _)| *is).map_or("for no reason", |(_, why)| why);
             (self.place(), format!("{id} left: {why}"))
         });
+        let is_unseen = self.books.met.contains(&**id) && !was_applied && !was_merged && !was_given_up;
+        if is_unseen
+            && !(was_in_vain || was_retried || was_settled || was_renewed || was_made_before || was_refused)
+        {
+            let what = format!(
+                "{id} ({:?} {table}/{record_id}) met a change by somebody else and left, and of what it had something is nowhere",
+                mutation.operation
+            );
+            return self.journal.broken(number::NO_SILENT_LOSS, what, &[id, record_id]);
+        }
         if !(was_applied
+            || was_merged
             || was_in_vain
             || was_folded
             || was_given_up

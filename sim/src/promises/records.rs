@@ -2,17 +2,17 @@
 //! unsent, what the server had at that version (promise 6). What was deleted stays deleted (promise 8), and what is mapped
 //! is called by its new name everywhere (promise 9).
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, rc::Rc};
 
 use landfall_core::{
     body::{Body, SyncStatus},
     ids::is_temporary,
-    log::entry::{Change, Id, Mapping, Operation, Record},
+    log::entry::{Change, Id, Mapping, Mutation, MutationState, Operation, Record},
     state::{Meta, references},
 };
 use serde_json::{Map, Value};
 
-use super::{number, shadow::Judging};
+use super::{merges, number, shadow::Judging};
 use crate::body::Shared;
 
 /// The records that an entry says something about.
@@ -56,12 +56,51 @@ impl Judging<'_> {
             }
             return;
         }
-        // The plain model: the newest copy, then each change in its turn.
-        let copy = base.and_then(|base| base.newest());
+        let mut shown: Vec<_> = mutations.filter(|mutation| !mutation.withdrawing).cloned().collect();
+        // What was refused for good is rolled back, unless others hang on it: it may have been shown before they came, or is still
+        // though they have gone.
+        let is_refused = |mutation: &Mutation<Shared>| {
+            mutation.state == MutationState::Rejected
+                && !mutation.may_be_applied()
+                && mutation.operation != Operation::Create
+        };
+        let held = record.map(|record| (record.deleted, record.data.clone()));
+        let is_right = |data: &Option<Value>, is_deleted: bool| {
+            let expected = Shared::from(data.clone().unwrap_or(Value::Null));
+            let expected =
+                references::exchange(state.schema(), &state.ids, table, &expected).unwrap_or(expected);
+            held.as_ref()
+                .is_some_and(|(deleted, data)| *deleted == is_deleted && (is_deleted || data.same(&expected)))
+        };
+        if shown.iter().any(|mutation| is_refused(mutation)) {
+            let (all, dead) = self.model(table, id, &shown);
+            if is_right(&all, dead) {
+                return;
+            }
+            shown.retain(|mutation| !is_refused(mutation));
+        }
+        let (data, is_deleted) = self.model(table, id, &shown);
+        let name = format!("{table}/{id}");
+        let Some(record) = record else {
+            let what = format!("{name} is gone, and has unsent changes");
+            return self.journal.broken(number::HONEST_ROLLBACK, what, &[&name, id]);
+        };
+        if !is_right(&data, is_deleted) {
+            let expected = data.unwrap_or(Value::Null);
+            let what = format!(
+                "{name} is {} and should be {expected} (deleted: {} and {is_deleted}): base plus what is unsent",
+                record.data.0, record.deleted
+            );
+            self.journal.broken(number::HONEST_ROLLBACK, what, &[&name, id]);
+        }
+    }
+
+    /// The plain model: the newest copy, then each change in its turn; and whether that leaves nothing.
+    fn model(&self, table: &Id, id: &Id, shown: &[Rc<Mutation<Shared>>]) -> (Option<Value>, bool) {
+        let copy = self.shadow.state.base(table, id).and_then(|base| base.newest());
         let mut data: Option<Value> = copy.map(|copy| (*copy.data.0).clone());
         let mut is_deleted = copy.is_some_and(|copy| copy.deleted);
-        // What is being withdrawn is not shown.
-        for mutation in mutations.filter(|mutation| !mutation.withdrawing) {
+        for mutation in shown {
             match (mutation.operation, &mut data) {
                 (Operation::Create, None) => data = Some((*mutation.data.0).clone()),
                 (Operation::Update, Some(Value::Object(fields))) => {
@@ -74,21 +113,8 @@ impl Judging<'_> {
                 (Operation::Create | Operation::Update, _) => {}
             }
         }
-        is_deleted |= data.is_none();
-        let name = format!("{table}/{id}");
-        let Some(record) = record else {
-            let what = format!("{name} is gone, and has unsent changes");
-            return self.journal.broken(number::HONEST_ROLLBACK, what, &[&name, id]);
-        };
-        let expected = Shared::from(data.unwrap_or(Value::Null));
-        let expected = references::exchange(state.schema(), &state.ids, table, &expected).unwrap_or(expected);
-        if record.deleted != is_deleted || (!is_deleted && !record.data.same(&expected)) {
-            let what = format!(
-                "{name} is {} and should be {} (deleted: {} and {is_deleted}): base plus what is unsent",
-                record.data.0, expected.0, record.deleted
-            );
-            self.journal.broken(number::HONEST_ROLLBACK, what, &[&name, id]);
-        }
+        let is_gone = is_deleted || data.is_none();
+        (data, is_gone)
     }
 
     fn judge_synced(&self, table: &Id, id: &Id, record: &Record<Shared>) {
@@ -183,6 +209,10 @@ impl Judging<'_> {
     /// A mapping takes its temporary id out of everything.
     pub(super) fn judge_mappings(&self, mapped: &[Mapping]) {
         let state = &self.shadow.state;
+        if let (false, Some(id)) = (mapped.is_empty(), merges::dangling(state)) {
+            let what = format!("conflict {id} names a record by a temporary id that is mapped");
+            self.journal.broken(number::NO_DANGLING_IDS, what, &[&id]);
+        }
         for mapping in mapped {
             self.judge_names(&mapping.table, &mapping.temporary);
             for (child, field, _) in state.schema().children_of(&mapping.table) {

@@ -13,7 +13,7 @@ use landfall_core::{
 };
 use rustc_hash::{FxHashMap, FxHashSet};
 
-use super::{books::Books, outbox, pulled, records};
+use super::{books::Books, merges, outbox, pulled, records};
 use crate::{
     body::Shared,
     journal::{FOLD, Journal},
@@ -112,6 +112,7 @@ impl Shadow {
         judging.tell(key, &entry.changes);
         judging.note_texts(&entry.changes);
         let transitions = outbox::transitions(&judging.shadow.state, &entry.changes);
+        let settled = merges::settled(&judging.shadow.state, &entry.changes);
         let touched = records::touched(&entry.changes);
         let cursors = pulled::cursors(&entry.changes);
         let mapped: Vec<_> = entry
@@ -125,6 +126,7 @@ impl Shadow {
         judging.shadow.state.apply(entry.changes, &mut ());
         judging.shadow.state.advance(position, entry.requires);
         judging.judge_outbox(&transitions);
+        judging.judge_settled(&settled);
         judging.judge_mappings(&mapped);
         judging.judge_records(&touched);
         judging.judge_cursors(&cursors);

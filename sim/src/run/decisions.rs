@@ -1,9 +1,10 @@
 //! What people decide about what is parked.
 
 use landfall_core::{
-    decide::Command,
+    decide::{Command, Decision},
     error::Error,
     log::entry::{Id, MutationState, Operation},
+    schema::rules::Strategy,
 };
 use serde_json::json;
 
@@ -13,6 +14,9 @@ impl Worker {
     /// About something parked, if there is anything; now and then somebody gives up something else.
     pub(super) async fn decide_something(&self) -> Result<(), Error> {
         self.context.load_all().await?;
+        if self.dice.one_in(4) {
+            return self.take_back().await;
+        }
         let is_any = self.dice.one_in(4);
         let candidates: Vec<Id> = {
             let state = self.context.engine.state();
@@ -20,7 +24,54 @@ impl Worker {
             candidates.map(|mutation| mutation.id.clone()).collect()
         };
         let Some(id) = self.dice.pick(&candidates) else { return Ok(()) };
-        if self.dice.one_in(2) { self.retry(id).await } else { self.give_up(id).await }
+        match self.dice.roll(4) {
+            0 => self.give_up(id).await,
+            1 => self.retry(id).await,
+            _ if self.is_open(id) => self.resolve(id).await,
+            _ => self.retry(id).await,
+        }
+    }
+
+    fn is_open(&self, id: &Id) -> bool {
+        let state = self.context.engine.state();
+        state.conflicts.get(id).is_some_and(|row| row.settled.is_none())
+    }
+
+    /// Settles a conflict by one of the strategies.
+    async fn resolve(&self, id: &Id) -> Result<(), Error> {
+        let all = [Strategy::ServerWins, Strategy::ClientWins, Strategy::LastWriteWins];
+        let strategy = self.dice.pick(&all).copied();
+        self.note(format!("a person settles {id} by {strategy:?}"));
+        let decision = Decision { strategy, ..Decision::default() };
+        let settled = self.submit(Command::Resolve { conflicts: vec![id.clone()], decision }).await;
+        self.context.database.observe();
+        match settled {
+            Err(
+                Error::ConflictNotFound { .. }
+                | Error::ConflictOpen { .. }
+                | Error::TheirsUnknown { .. }
+                | Error::ReferenceMissing { .. },
+            ) => Ok(()),
+            settled => settled.map(|_| ()),
+        }
+    }
+
+    /// Takes back how some conflict was settled.
+    async fn take_back(&self) -> Result<(), Error> {
+        let settled: Vec<Id> = {
+            let state = self.context.engine.state();
+            state
+                .conflicts
+                .iter()
+                .filter(|(_, row)| row.settled.as_ref().is_some_and(|settled| settled.undone.is_none()))
+                .map(|(id, _)| id.clone())
+                .collect()
+        };
+        let Some(id) = self.dice.pick(&settled) else { return Ok(()) };
+        self.note(format!("a person takes the settlement of {id} back"));
+        let undone = self.submit(Command::Undo { conflict: id.clone() }).await;
+        self.context.database.observe();
+        undone.map(|_| ())
     }
 
     /// About everything that is parked. `is_final`: what was tried again once is given up.
@@ -34,7 +85,9 @@ impl Worker {
         for id in parked {
             let is_hopeless = self.is_hopeless(&id);
             // Something decided before it may have taken it along.
-            let decided = if is_final || is_hopeless || self.dice.one_in(2) {
+            let decided = if self.is_open(&id) && !is_final && self.dice.one_in(2) {
+                self.resolve(&id).await
+            } else if is_final || is_hopeless || self.dice.one_in(2) {
                 self.give_up(&id).await
             } else {
                 self.retry(&id).await
@@ -44,7 +97,8 @@ impl Worker {
                 | Err(
                     Error::MutationNotFound { .. }
                     | Error::MutationNotParked { .. }
-                    | Error::MutationInFlight { .. },
+                    | Error::MutationInFlight { .. }
+                    | Error::ReferenceMissing { .. },
                 ) => {}
                 Err(error) => return Err(error),
             }

@@ -46,6 +46,17 @@ impl Worker {
                 self.create("tasks", tasks).await
             }
             Act::Update => self.update_something().await,
+            Act::Count => {
+                let Some((id, task)) = self.pick_task() else { return Ok(()) };
+                let visits = task["visits"].as_i64().unwrap_or_default() + 1;
+                self.update("tasks", &id, json!({ "visits": visits }), Vec::new()).await
+            }
+            Act::Log => {
+                let Some((id, task)) = self.pick_task() else { return Ok(()) };
+                let mut logs = task["logs"].as_array().cloned().unwrap_or_default();
+                logs.push(json!({ "id": text, "minutes": dice.roll(90) }));
+                self.update("tasks", &id, json!({ "logs": logs }), Vec::new()).await
+            }
             Act::Unset => {
                 let Some(id) = self.pick("tasks") else { return Ok(()) };
                 let unset = vec!["status".to_owned()];
@@ -98,6 +109,13 @@ impl Worker {
                 .map(|known| known.temporary.clone())
         });
         Some(before.flatten().unwrap_or_else(|| id.clone()))
+    }
+
+    fn pick_task(&self) -> Option<(Id, Value)> {
+        let id = self.pick("tasks")?;
+        let state = self.context.engine.state();
+        let task = state.record("tasks", &state.resolve(&id))?.data.0.clone();
+        Some((id, (*task).clone()))
     }
 
     async fn create_in_folder(&self, table: &str) -> Result<(), Error> {

@@ -25,6 +25,8 @@ const WORK: &[(Act, u64)] = &[
     (Act::CreateTask, 6),
     (Act::CreateMany, 2),
     (Act::Update, 22),
+    (Act::Count, 5),
+    (Act::Log, 5),
     (Act::Unset, 2),
     (Act::Move, 4),
     (Act::Delete, 6),

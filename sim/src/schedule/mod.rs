@@ -21,6 +21,10 @@ pub enum Act {
     /// Several records by one command.
     CreateMany,
     Update,
+    /// Counts a visit to a task.
+    Count,
+    /// Adds an entry to a task's list.
+    Log,
     /// Removes a field's value.
     Unset,
     /// A note or a photo goes into another folder.

@@ -16,6 +16,9 @@ pub enum Release {
 
 /// The schema of a release.
 ///
+/// What both sides changed goes by rules in tasks but for their titles, which are for people to decide as notes are; of photos ours
+/// wins.
+///
 /// Folders hold folders, notes and photos. A folder with notes in it stays; its photos go with it. Tasks stand alone, and no two
 /// of them have the same code.
 ///
@@ -52,10 +55,14 @@ fn document() -> Value {
         "folders": { "fields": { "name": "string", "parent_id": "string?", "color": "json?" },
                      "references": { "parent_id": { "table": "folders", "onDelete": "refuse" } } },
         "notes": { "fields": { "folder_id": "string", "text": "string", "pinned": "boolean?" },
+                   "conflict": { "strategy": "manual" },
                    "references": { "folder_id": { "table": "folders", "onDelete": "refuse" } } },
         "photos": { "fields": { "folder_id": "string", "text": "string" },
+                    "conflict": { "strategy": "client-wins" },
                     "references": { "folder_id": { "table": "folders", "onDelete": "cascade" } } },
-        "tasks": { "fields": { "title": "string", "status": "string?", "code": "string?", "effort": "json?", "owner": "string?" },
+        "tasks": { "fields": { "title": "string", "status": "string?", "code": "string?", "effort": "json?", "owner": "string?",
+                               "visits": "number?", "logs": "json?" },
+                   "rules": { "status": "latest", "visits": "counter", "logs": { "union": { "by": "id" } } },
                    "indexes": ["status"], "unique": [["code"]],
                    "priority": { "default": "low", "fields": { "status": "high" } } } } })
 }
