@@ -48,7 +48,9 @@ pub enum Error {
     ConflictNotSettled { id: String },
     #[error("the settlement of conflict `{id}` was taken back before")]
     ConflictUndone { id: String },
-    #[error("what the server has is not known yet for conflict `{id}`; sync, then decide")]
+    #[error(
+        "what the server has is not known any more for conflict `{id}`; sync, or retry the change to ask for it"
+    )]
     TheirsUnknown { id: String },
     #[error("conflict `{id}` is not settled by this: choose a value for {}", listed(paths))]
     ConflictOpen { id: String, paths: Vec<String> },

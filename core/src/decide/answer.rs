@@ -72,7 +72,7 @@ pub(super) fn settle_all<B: Body>(
                 tally.applied += 1;
             }
             Outcome::Conflict(theirs) => {
-                let holder = holder_of(&mutation, &theirs);
+                let holder = holder_of(&mutation, &theirs, &answer.epoch);
                 let refusal = conflict(&mutation, &theirs);
                 take_theirs(draft, &mutation, theirs);
                 if mutation.withdrawing || (holder.is_some() && is_deleted_since(draft, &mutation)) {
@@ -180,14 +180,14 @@ fn conflict<B>(mutation: &Mutation<B>, theirs: &Theirs<B>) -> Refusal {
 }
 
 /// The record in a create's way, where it is another one: what was to be created does not exist.
-fn holder_of<B: Body>(mutation: &Mutation<B>, theirs: &Theirs<B>) -> Option<Holder<B>> {
+fn holder_of<B: Body>(mutation: &Mutation<B>, theirs: &Theirs<B>, epoch: &str) -> Option<Holder<B>> {
     match theirs {
         Theirs::Record(row)
             if row.id != *mutation.record_id
                 && row.created_as.as_deref() != Some(&mutation.record_id)
                 && mutation.operation == Operation::Create =>
         {
-            Some(Holder { id: row.id.as_str().into(), copy: copy_of(row) })
+            Some(Holder { id: row.id.as_str().into(), copy: copy_of(row), epoch: epoch.into() })
         }
         Theirs::Record(_) | Theirs::Deletion(_) => None,
     }

@@ -89,7 +89,7 @@ impl<B: Body> Meeting<B> {
         let row = draft.base(table, record_id);
         let base = row.and_then(|row| row.base.clone()).filter(|_| !is_create);
         let theirs = match holder {
-            Some(holder) => newest_of(draft, table, holder),
+            Some(holder) => newest_of(draft, table, holder)?,
             None => row.and_then(|row| row.newest().cloned())?,
         };
         let start = match &base {
@@ -374,7 +374,7 @@ impl<B: Body> Meeting<B> {
         for mutation in &self.mutations {
             draft.remove_mutation(&mutation.id);
         }
-        // A record that was fused with another one may have changes of its own outstanding: those go first.
+        // A record that was fused with another one may have changes of its own, outstanding or applied: this comes after them.
         let others = !draft.mutations_of(table, record_id).is_empty();
         if !others {
             let left = draft.base(table, record_id).is_some_and(|base| base.left);
@@ -383,7 +383,8 @@ impl<B: Body> Meeting<B> {
         }
         if let Some(mutation) = successor {
             let id = mutation.id.clone();
-            let sequence = if others { draft.next_sequence() } else { mutation.sequence };
+            let is_anew = others || self.holder.is_some();
+            let sequence = if is_anew { draft.next_sequence() } else { mutation.sequence };
             draft.put_mutation(Mutation { record_id: record_id.clone(), sequence, ..mutation });
             for dependent in dependents {
                 let Some(dependent) = draft.mutation(&dependent).cloned() else { continue };
@@ -470,22 +471,25 @@ pub(super) fn settle_by_rules<B: Body>(
     concluded.is_ok()
 }
 
-/// The server's side of a record that has a natural key, as it is known by now.
-fn newest_of<B: Body>(draft: &Draft<'_, B>, table: &Id, holder: &Holder<B>) -> ServerCopy<B> {
+/// The server's side of a record that has a natural key, as it is known by now. `None`: it is gone, or may be.
+fn newest_of<B: Body>(draft: &Draft<'_, B>, table: &Id, holder: &Holder<B>) -> Option<ServerCopy<B>> {
+    if draft.meta(Meta::EPOCH) != Some(&holder.epoch) {
+        return None;
+    }
     let held = match draft.base(table, &holder.id).and_then(|base| base.newest()) {
         Some(copy) => Some(copy.clone()),
-        None => draft.live(table, &holder.id).and_then(|record| {
+        None => draft.record(table, &holder.id).and_then(|record| {
             Some(ServerCopy {
                 data: record.data.clone(),
                 version: record.version?,
                 updated_at: record.server_updated_at.unwrap_or_default(),
-                deleted: false,
+                deleted: record.deleted,
             })
         }),
     };
-    let newer = held.filter(|copy| copy.version > holder.copy.version && !copy.deleted);
+    let newer = held.filter(|copy| copy.version > holder.copy.version);
     let copy = newer.unwrap_or_else(|| holder.copy.clone());
-    ServerCopy { data: draft.without_rollups(table, copy.data), ..copy }
+    (!copy.deleted).then(|| ServerCopy { data: draft.without_rollups(table, copy.data), ..copy })
 }
 
 /// What time it was at the server when a mutation was written: the device's time, put right by what is known of its clock, and not

@@ -1,6 +1,6 @@
 //! What a person decides about conflicts: how they are settled, and that a settlement is taken back.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, rc::Rc};
 
 use super::{
     Decision, WriteOptions, Writer, Writing, delete,
@@ -133,21 +133,29 @@ pub(super) fn give_up<B: Body>(draft: &mut Draft<'_, B>, writing: &Writing<'_>, 
         return;
     }
     let Some(row) = draft.conflict(&mutation.id).filter(|row| row.settled.is_none()).cloned() else { return };
-    let alone = vec![std::rc::Rc::new(mutation.clone())];
-    let Some(meeting) = Meeting::among(draft, alone, row.holder.as_ref(), writing) else { return };
-    let both = !meeting.theirs.deleted && meeting.ours.is_some();
-    let rulings = if both {
-        let merge = meeting.merged(&Rules::of(Strategy::ServerWins), &BTreeMap::new(), writing);
-        merge.contests.into_iter().map(Ruling::from).collect()
-    } else {
-        Vec::new()
+    let alone = vec![Rc::new(mutation.clone())];
+    let lost = match Meeting::among(draft, alone, row.holder.as_ref(), writing) {
+        Some(meeting) => {
+            let both = !meeting.theirs.deleted && meeting.ours.is_some();
+            let strategy = Rules::of(Strategy::ServerWins);
+            let merge = both.then(|| meeting.merged(&strategy, &BTreeMap::new(), writing));
+            let contests = merge.into_iter().flat_map(|merge| merge.contests);
+            let Meeting { kind, base, ours, theirs, .. } = meeting;
+            let theirs = (!theirs.deleted).then_some(theirs.data);
+            (kind, base.map(|base| base.data), ours, theirs, contests.map(Ruling::from).collect())
+        }
+        // The record that had its natural key is gone, or may be.
+        None if mutation.operation == Operation::Create => {
+            (row.kind, None, Some(mutation.data.clone()), None, Vec::new())
+        }
+        None => return,
     };
-    let theirs = (!meeting.theirs.deleted).then(|| meeting.theirs.data.clone());
+    let (kind, base, ours, theirs, rulings) = lost;
     let settled = Settlement {
-        base: meeting.base.as_ref().map(|base| base.data.clone()),
-        ours: meeting.ours.clone(),
-        theirs: theirs.clone(),
-        merged: theirs,
+        base,
+        ours,
+        merged: theirs.clone(),
+        theirs,
         rulings,
         how: How::Discarded,
         by: writing.writer.principal.clone(),
@@ -156,8 +164,7 @@ pub(super) fn give_up<B: Body>(draft: &mut Draft<'_, B>, writing: &Writing<'_>, 
         created: None,
         undone: None,
     };
-    let kept = Conflict { kind: meeting.kind, settled: Some(settled), ..(*row).clone() };
-    draft.put_conflict(&mutation.id, Some(kept));
+    draft.put_conflict(&mutation.id, Some(Conflict { kind, settled: Some(settled), ..(*row).clone() }));
 }
 
 /// Takes the settlement of a conflict back: what it replaced is put in place again, by a mutation like any other. Refused if

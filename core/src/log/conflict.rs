@@ -62,6 +62,9 @@ pub struct Holder<B> {
     pub id: Id,
     #[serde(rename = "c")]
     pub copy: ServerCopy<B>,
+    /// In which epoch the server said so: one that was restored since may not have it.
+    #[serde(rename = "e")]
+    pub epoch: Id,
 }
 
 /// How it ended.
@@ -209,10 +212,11 @@ impl<B> Conflict<B> {
             kind: self.kind,
             at: self.at,
             principal: self.principal.clone(),
-            holder: self
-                .holder
-                .as_ref()
-                .map(|holder| Holder { id: holder.id.clone(), copy: holder.copy.map(f) }),
+            holder: self.holder.as_ref().map(|holder| Holder {
+                id: holder.id.clone(),
+                copy: holder.copy.map(f),
+                epoch: holder.epoch.clone(),
+            }),
             settled: self.settled.as_ref().map(|settled| Settlement {
                 base: settled.base.as_ref().map(&mut *f),
                 ours: settled.ours.as_ref().map(&mut *f),

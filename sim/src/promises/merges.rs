@@ -305,7 +305,10 @@ impl Judging<'_> {
         let last_word = |field: &str| {
             left.iter()
                 .filter(|other| {
-                    other.data.kind(field).is_some() || other.unset.iter().any(|name| name == field)
+                    // Who deleted it after that wanted none of it.
+                    other.operation == Operation::Delete
+                        || other.data.kind(field).is_some()
+                        || other.unset.iter().any(|name| name == field)
                 })
                 .max_by_key(|other| other.sequence)
                 .is_none_or(|other| other.id == *id)
@@ -313,7 +316,10 @@ impl Judging<'_> {
         let is_kept = |field: &String, value: Option<&Value>| {
             let value = value.map(|value| self.named(value));
             let has = |body: &Shared| body.0.get(field).map(|value| self.named(value)) == value;
+            let grounds = transitions.iter().find(|other| other.id == *id).map(|other| &other.grounds[..]);
+            let grounds = grounds.unwrap_or_default();
             !last_word(field)
+                || grounds.iter().any(has)
                 || ours.is_some_and(has)
                 || server.as_ref().is_some_and(|(body, deleted)| !deleted && has(body))
                 || state.outbox.of_record(table, &record_id).any(|other| match &value {
@@ -337,13 +343,11 @@ impl Judging<'_> {
         })
     }
 
-    /// Of a conflict that somebody gave up everything is kept.
-    pub(super) fn judge_given_up(&self, id: &Id, mutation: &Mutation<Shared>, was_open: bool) {
-        if !was_open {
-            return;
-        }
+    /// Of a conflict that somebody gave up everything is kept. Who tries it again, or edits it, has it still.
+    pub(super) fn judge_given_up(&self, id: &Id, mutation: &Mutation<Shared>) {
+        let (is_given_up, is_retried) = (self.shadow.given_up.contains(id), self.shadow.retried.contains(id));
         let kept = self.shadow.state.conflicts.get(id).and_then(|row| row.settled.as_ref());
-        if kept.is_none() {
+        if is_given_up && !is_retried && kept.is_none() {
             let data = &mutation.data.0;
             self.lost(id, format!("it was given up, and {data} is kept nowhere"));
         }

@@ -36,6 +36,8 @@ pub(super) struct Transition {
     pub(super) after: Option<Rc<Mutation<Shared>>>,
     /// It was in a conflict that waited for somebody, and whose theirs was known.
     was_open: bool,
+    /// What it was made on, as far as its database knew: no change is what is the same there.
+    pub(super) grounds: Vec<Shared>,
 }
 
 pub(super) fn transitions(before: &State<Shared>, changes: &[Change<Shared>]) -> Vec<Transition> {
@@ -54,6 +56,14 @@ pub(super) fn transitions(before: &State<Shared>, changes: &[Change<Shared>]) ->
             let base = before.base(&mutation.table, &mutation.record_id);
             row.is_some_and(|row| row.holder.is_some() || base.is_some_and(|base| base.newest().is_some()))
         }),
+        grounds: before
+            .outbox
+            .get(id)
+            .and_then(|mutation| before.base(&mutation.table, &mutation.record_id))
+            .into_iter()
+            .flat_map(|base| base.base.iter().chain(&base.theirs))
+            .map(|copy| copy.data.clone())
+            .collect(),
     };
     last.into_iter().map(transition).collect()
 }
@@ -73,10 +83,10 @@ impl Judging<'_> {
         for (_, id, mutation) in births {
             self.enter_birth(&id, &mutation, transitions);
         }
-        for Transition { id, before, after, was_open } in transitions {
+        for Transition { id, before, after, was_open, .. } in transitions {
             match (before, after) {
-                (Some(before), None) if *was_open && self.shadow.given_up.contains(id) => {
-                    self.judge_given_up(id, before, *was_open);
+                (Some(before), None) if *was_open => {
+                    self.judge_given_up(id, before);
                     self.judge_departure(id, before, transitions);
                 }
                 (Some(before), Some(after)) => self.judge_change(id, before, after, transitions),
