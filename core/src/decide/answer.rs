@@ -55,7 +55,11 @@ pub(super) fn settle_all<B: Body>(
                 park(draft, writing, &mutation, MutationState::Rejected, refusal);
             }
             Outcome::Applied(made) | Outcome::Duplicate(made) => {
+                let id: Id = made.record_id.as_str().into();
                 apply(draft, writing, &mutation, made, is_overtaken);
+                if mutation.operation == Operation::Create {
+                    note::alike(draft, writing.now_ms(), &mutation.table, &id);
+                }
                 note::one_more(&mut applied, &mutation.table);
                 tally.applied += 1;
             }
@@ -71,25 +75,7 @@ pub(super) fn settle_all<B: Body>(
                 note::one_more(&mut applied, &mutation.table);
                 tally.applied += 1;
             }
-            Outcome::Conflict(theirs) => {
-                let holder = holder_of(&mutation, &theirs, &answer.epoch);
-                let refusal = conflict(&mutation, &theirs);
-                take_theirs(draft, &mutation, theirs);
-                if mutation.withdrawing || (holder.is_some() && is_deleted_since(draft, &mutation)) {
-                    leave(draft, writing, &mutation);
-                } else if meet::settle_by_rules(draft, writing, &mutation, holder.as_ref()) {
-                    draft.count(&mutation.table, |stats| {
-                        stats.conflicts += 1;
-                        stats.merged += 1;
-                        stats.last_pushed_at = Some(writing.now_ms());
-                    });
-                    tally.merged += 1;
-                    continue;
-                } else {
-                    park_met(draft, writing, &mutation, refusal, holder);
-                }
-                tally.conflicts += 1;
-            }
+            Outcome::Conflict(theirs) => meet(draft, writing, &mutation, theirs, &answer.epoch, &mut tally),
             Outcome::Rejected(rejection) => {
                 let class = Class::of_rejection(&rejection.code);
                 let Rejection { code, field, message } = rejection;
@@ -137,6 +123,34 @@ pub(super) fn settle_all<B: Body>(
         draft.note(writing.now_ms(), What::Pushed { applied });
     }
     tally
+}
+
+/// What becomes of a mutation that somebody else was quicker than.
+fn meet<B: Body>(
+    draft: &mut Draft<'_, B>,
+    writing: &mut Writing<'_>,
+    mutation: &Mutation<B>,
+    theirs: Theirs<B>,
+    epoch: &str,
+    tally: &mut Tally,
+) {
+    let holder = holder_of(mutation, &theirs, epoch);
+    let refusal = conflict(mutation, &theirs);
+    take_theirs(draft, mutation, theirs);
+    if mutation.withdrawing || (holder.is_some() && is_deleted_since(draft, mutation)) {
+        leave(draft, writing, mutation);
+    } else if meet::settle_by_rules(draft, writing, mutation, holder.as_ref()) {
+        draft.count(&mutation.table, |stats| {
+            stats.conflicts += 1;
+            stats.merged += 1;
+            stats.last_pushed_at = Some(writing.now_ms());
+        });
+        tally.merged += 1;
+        return;
+    } else {
+        park_met(draft, writing, mutation, refusal, holder);
+    }
+    tally.conflicts += 1;
 }
 
 /// What an answer says of each mutation, those first that others in it depend on: so that an id which it gives is known

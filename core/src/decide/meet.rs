@@ -98,11 +98,14 @@ impl<B: Body> Meeting<B> {
             // Nobody knows any more what it was made on: what it did not touch is as the server has it.
             None => theirs.data.clone(),
         };
-        let ours = mutations.iter().fold(Some(start), |data, mutation| match mutation.operation {
-            Operation::Create => Some(mutation.data.clone()),
-            Operation::Update => data.map(|data| data.patched(&mutation.data, &mutation.unset)),
-            Operation::Delete => None,
-        });
+        let mut ours = Some(start);
+        for mutation in &mutations {
+            ours = match mutation.operation {
+                Operation::Create => Some(mutation.data.clone()),
+                Operation::Update => ours.map(|data| data.patched(&mutation.data, &mutation.unset)),
+                Operation::Delete => None,
+            };
+        }
         let rollups = draft.schema().table(table).map(|table| &table.rollups);
         let is_derived = |field: &String| rollups.is_some_and(|rollups| rollups.contains_key(field));
         let own: Vec<String> =

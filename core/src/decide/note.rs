@@ -3,10 +3,15 @@
 use super::draft::Draft;
 use crate::{
     activity::{ByTable, Subject, What},
-    body::Body,
-    log::entry::Mutation,
+    body::{Body, Scalar},
+    ids::is_temporary,
+    log::entry::{Id, Mutation, Operation},
     state::Meta,
+    table::Query,
 };
+
+/// Of more than these that are alike nobody wants to be told.
+const ALIKE_MAX: usize = 8;
 
 impl<B> Mutation<B> {
     /// As the activity log names it.
@@ -45,6 +50,43 @@ pub(super) fn take_epoch<B: Body>(draft: &mut Draft<'_, B>, at: u64, epoch: &str
         draft.note(at, What::EpochChanged { before, after: epoch.to_owned() });
     }
     draft.put_meta(Meta::EPOCH, epoch.to_owned());
+}
+
+/// Tells that a record which has just come, or got its id, has a key in common with another one (F7): one of the two was written
+/// here, and perhaps both are meant to be the same.
+pub(super) fn alike<B: Body>(draft: &mut Draft<'_, B>, at: u64, table: &Id, id: &Id) {
+    let Some(definition) = draft.schema().table(table).filter(|definition| !definition.alike.is_empty())
+    else {
+        return;
+    };
+    let Some(record) = draft.live(table, id).cloned() else { return };
+    for key in &definition.alike {
+        let part = |field: &String| record.data.scalar(field).filter(|value| !matches!(value, Scalar::Null));
+        let Some(parts) = key.iter().map(part).collect::<Option<Vec<Scalar>>>() else { continue };
+        let query = Query {
+            index: Some(key.clone()),
+            equals: Some(parts),
+            limit: Some(ALIKE_MAX),
+            ..Query::default()
+        };
+        let found = draft.state().table(table).and_then(|held| held.query(&query).ok()).unwrap_or_default();
+        for other in found.into_iter().filter(|other| other != id && !is_temporary(other)) {
+            let Some(twin) = draft.live(table, &other) else { continue };
+            let (of, other) = match (twin.local_updated_at, record.local_updated_at) {
+                (Some(_), _) => (other, id.clone()),
+                (None, Some(_)) => (id.clone(), other),
+                (None, None) => continue,
+            };
+            let mutation = draft.record(table, &of).and_then(|record| record.sync_id.clone());
+            let of = Subject {
+                mutation: mutation.unwrap_or_else(|| "".into()),
+                operation: Operation::Create,
+                table: table.clone(),
+                record: of,
+            };
+            draft.note(at, What::Alike { of, other });
+        }
+    }
 }
 
 /// One more of a table.

@@ -114,8 +114,12 @@ fn take_rows<B: Body>(
         let id: Id = row.id.as_str().into();
         let Some(table) = known_table(draft, &row.table) else { continue };
         learn_id(draft, writing, &table, &id, row.created_as.as_deref());
+        let is_new = draft.record(&table, &id).is_none();
         if take_row(draft, taking, &table, &id, copy_of(row)) {
             note::one_more(&mut news, &row.table);
+            if is_new {
+                note::alike(draft, writing.now_ms(), &table, &id);
+            }
         }
     }
     for row in &page.deletions {

@@ -307,29 +307,29 @@ impl<P: Ports> Engine<P> {
     #[must_use]
     pub fn conflict_stats(&self) -> ConflictStats {
         let state = self.state();
-        let mut stats = ConflictStats::default();
+        let mut counted = ConflictStats::default();
         for (id, row) in state.conflicts.iter() {
             let standing = standing(row);
-            stats.all.add(standing);
-            stats.by_table.entry(row.table.clone()).or_default().add(standing);
-            stats.by_kind.entry(row.kind).or_default().add(standing);
+            counted.all.add(standing);
+            counted.by_table.entry(row.table.clone()).or_default().add(standing);
+            counted.by_kind.entry(row.kind).or_default().add(standing);
             let rulings = match &row.settled {
                 Some(settled) => {
-                    *stats.by_how.entry(settled.how).or_default() += 1;
+                    *counted.by_how.entry(settled.how).or_default() += 1;
                     settled.rulings.clone()
                 }
                 None => self.preview(id, &Decision::default()).map(|open| open.rulings).unwrap_or_default(),
             };
             for ruling in rulings {
-                *stats.by_field.entry(format!("{}.{}", row.table, ruling.path.join("."))).or_default() += 1;
+                *counted.by_field.entry(format!("{}.{}", row.table, ruling.path.join("."))).or_default() += 1;
             }
         }
         for table in self.schema.tables.keys() {
             let merged = state.stats(table).merged;
             if merged > 0 {
-                stats.merged.insert(table.as_str().into(), merged);
+                counted.merged.insert(table.as_str().into(), merged);
             }
         }
-        stats
+        counted
     }
 }

@@ -130,10 +130,11 @@ impl<P: Ports> Engine<P> {
         let mut state = self.state.borrow_mut();
         for change in &changes {
             match change {
-                Change::Mutation { id, row: Some(mutation) } if mutation.state.is_parked() => {
-                    if !state.outbox.get(id).is_some_and(|before| before.state.is_parked()) {
-                        self.event(Event::Parked(id.clone()));
-                    }
+                Change::Mutation { id, row: Some(mutation) }
+                    if mutation.state.is_parked()
+                        && !state.outbox.get(id).is_some_and(|before| before.state.is_parked()) =>
+                {
+                    self.event(Event::Parked(id.clone()));
                 }
                 Change::Conflict { id, row: Some(row) } => {
                     let stands = |row: &Conflict<P::Body>| {

@@ -34,11 +34,13 @@ impl<B: Body> Conflicts<B> {
     }
 
     /// All of them, the oldest first.
+    #[must_use]
     pub fn iter(&self) -> impl DoubleEndedIterator<Item = (&Id, &Rc<Conflict<B>>)> {
         self.rows.iter()
     }
 
     /// Those that wait for a person.
+    #[must_use]
     pub fn open(&self) -> impl DoubleEndedIterator<Item = (&Id, &Rc<Conflict<B>>)> {
         self.open.iter().filter_map(|id| self.rows.get_key_value(id))
     }

@@ -3,6 +3,7 @@
 
 #![allow(clippy::unwrap_used, clippy::needless_pass_by_value, reason = "in a test, a panic says where")]
 
+mod conflicts;
 mod epochs;
 mod forgotten;
 mod history;

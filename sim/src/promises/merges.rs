@@ -72,7 +72,7 @@ impl Judging<'_> {
         }
     }
 
-    fn lost(&self, id: &Id, what: String) {
+    fn lost(&self, id: &Id, what: &str) {
         self.journal.broken(number::NO_SILENT_LOSS, format!("conflict {id}: {what}"), &[id]);
     }
 
@@ -91,15 +91,14 @@ impl Judging<'_> {
                 let value = value.as_ref().map(|value| self.named(value));
                 if ours.get(field).map(|value| self.named(value)) != value {
                     let kept = ours.get(field);
-                    self.lost(id, format!("`{field}` was written as {value:?}, and ours has {kept:?}"));
+                    self.lost(id, &format!("`{field}` was written as {value:?}, and ours has {kept:?}"));
                 }
             }
         }
         self.judge_theirs(id, row, theirs.as_ref());
         let (Some(ours), Some(theirs)) = (ours, theirs) else { return };
-        let merged = match (merged, row.kind) {
-            (Some(merged), Kind::UpdateUpdate | Kind::CreateCreate) => merged,
-            _ => return self.lost(id, "both sides have a record, and nothing came of them".to_owned()),
+        let (Some(merged), Kind::UpdateUpdate | Kind::CreateCreate) = (merged, row.kind) else {
+            return self.lost(id, "both sides have a record, and nothing came of them");
         };
         let names: BTreeSet<&String> = ours.keys().chain(theirs.keys()).chain(merged.keys()).collect();
         for field in names {
@@ -116,7 +115,7 @@ impl Judging<'_> {
                 (true, None) if !below => {
                     self.lost(
                         id,
-                        format!("`{field}` was {base:?}, {ours:?}, {theirs:?}, and nothing is kept of that"),
+                        &format!("`{field}` was {base:?}, {ours:?}, {theirs:?}, and nothing is kept of that"),
                     );
                 }
                 (true, Some(ruling)) => {
@@ -124,22 +123,22 @@ impl Judging<'_> {
                     if kept != [base, ours, theirs] {
                         self.lost(
                             id,
-                            format!("`{field}` was {base:?}, {ours:?}, {theirs:?}, and {kept:?} is kept"),
+                            &format!("`{field}` was {base:?}, {ours:?}, {theirs:?}, and {kept:?} is kept"),
                         );
                     }
                     self.judge_ruling(id, field, ruling, merged, settlement.how);
                 }
-                (false, Some(_)) => self.lost(id, format!("`{field}` is kept as contested, and was not")),
+                (false, Some(_)) => self.lost(id, &format!("`{field}` is kept as contested, and was not")),
                 (false, None) if settlement.how == How::Rules => {
                     let won = if ours == theirs || ours == base { theirs } else { ours };
                     if merged != won {
                         self.lost(
                             id,
-                            format!("`{field}` was changed by one side to {won:?}, and is {merged:?}"),
+                            &format!("`{field}` was changed by one side to {won:?}, and is {merged:?}"),
                         );
                     }
                 }
-                (true, None) | (false, None) => {}
+                (_, None) => {}
             }
         }
         self.judge_successor(id, settlement, &theirs, &settlement_fields(settlement));
@@ -148,10 +147,10 @@ impl Judging<'_> {
     /// What a rule of the simulated app says of a contested field.
     fn judge_ruling(&self, id: &Id, field: &str, ruling: &Ruling, merged: Option<&Value>, how: How) {
         let Some(by) = &ruling.by else {
-            return self.lost(id, format!("nobody has decided about `{field}`, and it is settled"));
+            return self.lost(id, &format!("nobody has decided about `{field}`, and it is settled"));
         };
         if ruling.value.as_ref() != merged && how != How::Discarded {
-            self.lost(id, format!("`{field}` was settled as {:?}, and is {merged:?}", ruling.value));
+            self.lost(id, &format!("`{field}` was settled as {:?}, and is {merged:?}", ruling.value));
         }
         if how != How::Rules {
             return;
@@ -178,7 +177,10 @@ impl Judging<'_> {
             _ => false,
         };
         if !is_right {
-            self.lost(id, format!("`{field}` was settled by `{by}` as {:?} out of {ruling:?}", ruling.value));
+            self.lost(
+                id,
+                &format!("`{field}` was settled by `{by}` as {:?} out of {ruling:?}", ruling.value),
+            );
         }
     }
 
@@ -190,7 +192,7 @@ impl Judging<'_> {
         let theirs: Fields = theirs.iter().map(|(field, value)| (field.clone(), self.named(value))).collect();
         let mut versions = versions.map(|version| &version.record.data).peekable();
         if versions.peek().is_some() && !versions.any(|data| *data == theirs) {
-            self.lost(id, format!("{theirs:?} is kept as theirs, and the server never had that"));
+            self.lost(id, &format!("{theirs:?} is kept as theirs, and the server never had that"));
         }
     }
 
@@ -202,7 +204,7 @@ impl Judging<'_> {
         let mut made = theirs.clone();
         if let Some(mutation) = settlement.mutation.as_ref() {
             let Some(mutation) = self.shadow.state.outbox.get(mutation) else {
-                return self.lost(id, format!("{mutation} is to carry the outcome, and is not there"));
+                return self.lost(id, &format!("{mutation} is to carry the outcome, and is not there"));
             };
             for (field, value) in mutation.data.0.as_object().into_iter().flatten() {
                 made.insert(field.clone(), value.clone());
@@ -215,7 +217,7 @@ impl Judging<'_> {
                 let version = mutation.base_version;
                 self.lost(
                     id,
-                    format!("the outcome is sent on version {version:?}, and theirs is {newest:?}"),
+                    &format!("the outcome is sent on version {version:?}, and theirs is {newest:?}"),
                 );
             }
         }
@@ -349,7 +351,7 @@ impl Judging<'_> {
         let kept = self.shadow.state.conflicts.get(id).and_then(|row| row.settled.as_ref());
         if is_given_up && !is_retried && kept.is_none() {
             let data = &mutation.data.0;
-            self.lost(id, format!("it was given up, and {data} is kept nowhere"));
+            self.lost(id, &format!("it was given up, and {data} is kept nowhere"));
         }
     }
 }

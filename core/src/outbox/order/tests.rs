@@ -257,8 +257,6 @@ fn check(steps: Vec<Step>) {
                     priority: PRIORITIES[usize::from(priority)],
                     state: MutationState::Pending,
                     withdrawing: false,
-                    dating: None,
-                    merges: 0,
                     dependencies: if mutation.withdrawing {
                         Vec::new()
                     } else {
