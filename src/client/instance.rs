@@ -16,6 +16,7 @@ use landfall_core::schedule::Occasion;
 use landfall_core::schema::{Schema, SchemaError};
 use wasm_bindgen_futures::spawn_local;
 
+use super::conflicts::AppFunctions;
 use super::options::Options;
 use super::ports::{BrowserPorts, Inbox};
 use super::schedule::Clockwork;
@@ -92,6 +93,7 @@ impl Instance {
                 move |signal| inbox.hear(signal)
             }),
             inbox: Rc::clone(&inbox),
+            functions: Rc::new(AppFunctions(options.functions())),
         };
         let identity = Identity { tenant: tenant.as_str().into(), principal: principal.as_str().into() };
         let engine = Engine::open(ports, schema, identity).await?;

@@ -6,6 +6,7 @@
 //! retryable }`); the facade makes classes of them.
 
 mod calls;
+mod conflicts;
 mod deciding;
 mod delivery;
 mod failure;

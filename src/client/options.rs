@@ -27,6 +27,8 @@ export interface ClientOptions {
   readonly url: string | undefined
   readonly token: (() => unknown) | undefined
   readonly observer: ClientObserver
+  /** What rules may name: by name, from the three versions of a value to what it is to be. */
+  readonly functions: object | undefined
   /** Whether passes and upkeep happen by themselves. */
   readonly selfDriven: boolean
 }
@@ -44,6 +46,7 @@ export interface ClientObserver {
   progress(progress: unknown): void
   change(table: string, ids: string[]): void
   parked(mutation: unknown): void
+  conflict(conflict: unknown): void
 }
 ";
 
@@ -69,6 +72,8 @@ extern "C" {
     pub(super) fn token(this: &Options) -> Option<Function>;
     #[wasm_bindgen(method, getter)]
     pub(super) fn observer(this: &Options) -> Observer;
+    #[wasm_bindgen(method, getter)]
+    pub(super) fn functions(this: &Options) -> JsValue;
     #[wasm_bindgen(method, getter, js_name = selfDriven)]
     pub(super) fn self_driven(this: &Options) -> bool;
 

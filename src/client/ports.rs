@@ -6,8 +6,10 @@ use std::rc::{Rc, Weak};
 
 use gloo_timers::future::TimeoutFuture;
 use landfall_core::log::entry::Id;
+use landfall_core::merge::Functions;
 use landfall_core::ports::{Clock, Event, Phase, Ports, Random, Signals};
 
+use super::conflicts::AppFunctions;
 use super::instance::Instance;
 use crate::body::JsBody;
 use crate::clock::{CryptoRandom, DeviceClock};
@@ -23,6 +25,7 @@ pub(super) struct BrowserPorts {
     pub(super) lease: WebLease,
     pub(super) channel: Channel,
     pub(super) inbox: Rc<Inbox>,
+    pub(super) functions: Rc<AppFunctions>,
 }
 
 impl Ports for BrowserPorts {
@@ -55,6 +58,10 @@ impl Ports for BrowserPorts {
         &self.channel
     }
 
+    fn functions(&self) -> Rc<dyn Functions> {
+        Rc::clone(&self.functions) as Rc<dyn Functions>
+    }
+
     fn event(&self, event: Event) {
         self.inbox.note(event);
     }
@@ -76,6 +83,7 @@ pub(super) struct Progress {
 #[derive(Default)]
 pub(super) struct Noted {
     pub(super) parked: Vec<Id>,
+    pub(super) conflicts: Vec<Id>,
     pub(super) progress: Option<Progress>,
 }
 
@@ -96,6 +104,7 @@ impl Inbox {
         match event {
             Event::Folded | Event::Status => {}
             Event::Parked(id) => self.noted.borrow_mut().parked.push(id),
+            Event::Conflict(id) => self.noted.borrow_mut().conflicts.push(id),
             Event::Progress { phase, done, total } => {
                 self.noted.borrow_mut().progress = Some(Progress { phase, done, total });
             }

@@ -31,6 +31,8 @@ extern "C" {
     fn change(this: &Observer, table: &str, ids: &Array) -> Result<(), JsValue>;
     #[wasm_bindgen(method, catch)]
     fn parked(this: &Observer, mutation: &JsValue) -> Result<(), JsValue>;
+    #[wasm_bindgen(method, catch)]
+    fn conflict(this: &Observer, conflict: &JsValue) -> Result<(), JsValue>;
 }
 
 struct Shown {
@@ -90,6 +92,9 @@ impl Instance {
         let noted = self.inbox.take();
         for mutation in noted.parked.iter().filter_map(|id| self.mutation(id)) {
             let _ = self.observer.parked(&mutation);
+        }
+        for conflict in noted.conflicts.iter().filter_map(|id| self.engine.conflict(id)) {
+            let _ = self.observer.conflict(&to_js(&conflict));
         }
         if let Some(reached) = noted.progress {
             let _ = self.observer.progress(&to_js(&Progress::from(reached)));

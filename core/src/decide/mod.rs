@@ -8,6 +8,7 @@
 mod answer;
 pub mod check;
 mod cycle;
+mod decision;
 mod delete;
 pub mod draft;
 mod forgotten;
@@ -26,7 +27,10 @@ mod write;
 mod tests;
 
 pub(crate) use self::forgotten::is_expired;
-pub use self::resolve::{Preview, preview};
+pub use self::{
+    decision::Decision,
+    resolve::{Preview, preview},
+};
 use self::{draft::Draft, mint::Mint};
 use crate::{
     activity::What,
@@ -37,13 +41,13 @@ use crate::{
         rollups,
     },
     log::entry::{Cursor, Id, Mutation, MutationState, Operation, Refusal},
-    merge::{Choice, Functions, Path},
+    merge::Functions,
     protocol::{OperationResult, Page},
     pull::Set,
-    schema::{Priority, rules::Strategy},
+    schema::Priority,
     state::Meta,
 };
-use std::{collections::BTreeMap, rc::Rc};
+use std::rc::Rc;
 
 /// Something to be decided and committed.
 #[derive(Clone, Debug)]
@@ -217,15 +221,6 @@ pub struct WriteOptions {
     /// Mutations that the server has to apply before this one, by the ids that the outbox's list and a record's
     /// `_syncId` give. One that has left the outbox needs no wait.
     pub depends_on: Vec<Id>,
-}
-
-/// How a person settles a conflict.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Decision {
-    /// Instead of the table's rules: one way for all that is contested, and for a deletion that met a change.
-    pub strategy: Option<Strategy>,
-    /// What was chosen for contested values, or for all that lies below them. Comes before anything else.
-    pub choices: BTreeMap<Path, Choice>,
 }
 
 /// What the server said to an upload.

@@ -83,6 +83,36 @@ pub struct Resolution {
     pub undone: Option<Undone>,
 }
 
+/// What would become of an open conflict.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PreviewView {
+    pub kind: Kind,
+    pub base: Option<Fields>,
+    pub ours: Option<Fields>,
+    pub theirs: Option<Fields>,
+    /// `None`: deleted, or nobody has decided.
+    pub merged: Option<Fields>,
+    pub rulings: Vec<Ruling>,
+    /// Nothing is left to decide.
+    pub settled: bool,
+}
+
+impl<B: Body> From<Preview<B>> for PreviewView {
+    fn from(preview: Preview<B>) -> Self {
+        let fields = |body: Option<B>| body.map(|body| body.to_fields());
+        Self {
+            kind: preview.kind,
+            base: fields(preview.base),
+            ours: fields(preview.ours),
+            theirs: fields(preview.theirs.map(|theirs| theirs.data)),
+            merged: fields(preview.merged),
+            rulings: preview.rulings,
+            settled: preview.is_settled,
+        }
+    }
+}
+
 /// Which conflicts, in which order.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase", default, deny_unknown_fields)]
@@ -272,15 +302,21 @@ impl<P: Ports> Engine<P> {
         }
     }
 
+    /// Of the open conflicts of a filter those that a decision would settle, and those that it would not.
+    #[must_use]
+    pub fn alike(&self, filter: &ConflictFilter, decision: &Decision) -> (Vec<Id>, Vec<Id>) {
+        let filter = ConflictFilter { state: Some(Standing::Open), ..filter.clone() };
+        let is_settled = |id: &Id| self.preview(id, decision).is_ok_and(|preview| preview.is_settled);
+        self.found(&filter).into_iter().partition(is_settled)
+    }
+
     /// Settles those open conflicts of a filter that this decision settles: which, and which stay open.
     pub async fn resolve_alike(
         &self,
         filter: &ConflictFilter,
         decision: Decision,
     ) -> Result<(Vec<Id>, Vec<Id>), Error> {
-        let filter = ConflictFilter { state: Some(Standing::Open), ..filter.clone() };
-        let is_settled = |id: &Id| self.preview(id, &decision).is_ok_and(|preview| preview.is_settled);
-        let (settled, open): (Vec<Id>, Vec<Id>) = self.found(&filter).into_iter().partition(is_settled);
+        let (settled, open) = self.alike(filter, &decision);
         if !settled.is_empty() {
             self.resolve(settled.clone(), decision).await?;
         }

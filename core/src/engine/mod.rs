@@ -33,7 +33,7 @@ use futures_util::{future::join, lock::Mutex};
 
 pub use self::{
     conflicts::{
-        Class, ConflictFilter, ConflictPage, ConflictStats, ConflictView, Order, Resolution,
+        Class, ConflictFilter, ConflictPage, ConflictStats, ConflictView, Order, PreviewView, Resolution,
         Standing as ConflictStanding, Tally as ConflictTally,
     },
     explain::{Next, Outstanding, Presence, Story, TheirVersion, Told, Waiting},

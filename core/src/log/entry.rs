@@ -141,7 +141,10 @@ fn is_zero(value: &u32) -> bool {
     *value == 0
 }
 
-#[expect(clippy::trivially_copy_pass_by_ref)]
+#[allow(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "serde hands it a reference; it is larger than one in a browser"
+)]
 fn is_none_yet(count: &u64) -> bool {
     *count == 0
 }
