@@ -49,6 +49,18 @@ pub struct Operation<B> {
     /// The version the change was made on; absent for a create. An update or delete of a record under its temporary id
     /// may leave it out: it then builds on what the create made.
     pub base_version: Option<u64>,
+    /// When the server had made that version, by its clock. For tables that find conflicts by timestamp; without it the
+    /// version counts.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub base_updated_at: Option<u64>,
+    /// The hash of that version's own fields, roll-ups left out ([`own_hash`](crate::merge::detect::own_hash)). For
+    /// tables that find conflicts by content; without it the version counts.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub base_hash: Option<String>,
+    /// What the fields of `data` and `unset` held in that version; one that is not in it was absent. For who merges: without
+    /// it nobody knows what the change began from.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub base: Option<B>,
     /// The fields to set: all of a create's, the changed ones of an update's.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub data: Option<B>,

@@ -19,6 +19,7 @@ fn an_upload_on_the_wire() {
               "baseVersion": null, "data": { "phase_id": "41", "name": "Pull cable" }, "timestamp": 1_760_000_000_000_u64,
               "dependencies": [] },
             { "id": "019b", "table": "tasks", "recordId": "77", "operation": "update", "baseVersion": 4,
+              "baseUpdatedAt": 1_759_999_990_000_u64, "baseHash": "44136fa3", "base": { "status": "open", "blocked_reason": "rain" },
               "data": { "status": "completed" }, "unset": ["blocked_reason"], "timestamp": 1_760_000_000_009_u64,
               "firstSentAt": 1_759_999_999_000_u64, "dependencies": ["0199"] }
         ]
@@ -32,6 +33,7 @@ fn the_least_an_operation_can_say() {
     let least = json!({ "id": "1", "table": "t", "recordId": "2", "operation": "withdraw", "timestamp": 3 });
     let operation: Operation<Value> = serde_json::from_value(least).unwrap();
     assert_eq!((operation.base_version, operation.data, operation.first_sent_at), (None, None, None));
+    assert_eq!((operation.base_updated_at, operation.base_hash, operation.base), (None, None, None));
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use landfall_core::ids::is_temporary;
 use landfall_core::protocol::{Applied, Operation, OperationKind, Rejection};
-use landfall_core::schema::{Ids, Table};
+use landfall_core::schema::{Ids, Table, rules::Detect};
 use serde_json::Value;
 
 use super::port::{Fields, Record, StoreError, Transaction};
@@ -52,7 +52,7 @@ pub(super) async fn apply<T: Transaction>(batch: &mut Batch<'_, T>, operation: &
     match operation.operation {
         OperationKind::Create => create(batch, operation, table).await,
         OperationKind::Update => update(batch, operation, table).await,
-        OperationKind::Delete => batch.delete(operation).await,
+        OperationKind::Delete => batch.delete(operation, table).await,
         OperationKind::Withdraw => {
             Err(Reason::rejected(Code::Withdrawn, None, "given up before it was applied"))
         }
@@ -111,7 +111,7 @@ async fn update<T: Transaction>(
     let mut changes = values::fields_of(operation.data.clone())?;
     values::check_set(&changes, table)?;
     values::check_unset(&operation.unset, &changes, table)?;
-    let current = batch.current(operation).await?;
+    let current = batch.current(operation, table).await?;
     batch.resolve_references(&mut changes, table, None).await?;
     let mut data = current.data.clone();
     data.extend(changes);
@@ -126,7 +126,7 @@ async fn update<T: Transaction>(
         .filter(|schema| scope::decides(schema, &operation.table, &current.data, &data));
     let record = Record {
         version: current.version + 1,
-        updated_at: batch.now,
+        updated_at: time_of_change(&current, table, batch.now),
         seq,
         scope_seq: if deciding.is_some() { seq } else { current.scope_seq },
         data,
@@ -138,6 +138,15 @@ async fn update<T: Transaction>(
         batch.touch(schema, &record).await?;
     }
     Ok(applied(record))
+}
+
+/// Where conflicts are found by time, a version is later than the one before it, though they were made in one millisecond or
+/// the clock was set back.
+fn time_of_change(current: &Record, table: Option<&Table>, now: u64) -> u64 {
+    match table.map(|table| table.detect) {
+        Some(Detect::Timestamp) => now.max(current.updated_at + 1),
+        Some(Detect::Version | Detect::Hash) | None => now,
+    }
 }
 
 /// A record is made under a temporary id, or under a UUID where the schema says so. Any other name could be one that the

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use landfall_core::protocol::{Applied, Operation};
-use landfall_core::schema::OnDelete;
+use landfall_core::schema::{OnDelete, Table};
 use serde_json::Value;
 
 use super::Code;
@@ -14,8 +14,8 @@ use super::upload::Batch;
 impl<T: Transaction> Batch<'_, T> {
     /// Puts a tombstone in the record's place and, where the schema says cascade, in its children's. Theirs come first: a
     /// reader that stops between two pages has no child without a parent.
-    pub(super) async fn delete(&mut self, operation: &Operation<Value>) -> Decided {
-        let root = self.current(operation).await?;
+    pub(super) async fn delete(&mut self, operation: &Operation<Value>, table: Option<&Table>) -> Decided {
+        let root = self.current(operation, table).await?;
         let version = root.version + 1;
         let id = root.id.clone();
         for record in self.cascade(root).await?.into_iter().rev() {

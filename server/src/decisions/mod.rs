@@ -8,6 +8,8 @@
 //! 3. The answers remembered under the operation's key, for this principal, come first: what was answered definitely is
 //!    answered again, whatever the body says now. Only then may it be `expired`, deferred behind a failed dependency, or
 //!    decided ([`apply`]).
+//!    Whether a record is still what an operation was made on is told by its version, its time or its content, as the
+//!    schema says for the table.
 //! 4. A definite answer is remembered, each operation leaves a line in the audit, and the transaction commits. If it
 //!    does not, nothing of the batch has happened.
 //!

@@ -8,6 +8,7 @@ use landfall_core::protocol::{
     DeletionReason, Mapping, Operation, OperationKind, OperationResult, Outcome, PROTOCOL, Status, Theirs,
     Upload, UploadAnswer,
 };
+use landfall_core::schema::rules::Detect;
 use serde_json::{Value, json};
 
 use super::apply::{Reason, apply, rejection};
@@ -90,7 +91,9 @@ impl<T: Transaction> Batch<'_, T> {
                 operation.operation != OperationKind::Withdraw
             }
             Status::Applied | Status::Rejected => true,
-            Status::Conflict => operation.operation == OperationKind::Create,
+            Status::Conflict => {
+                operation.operation == OperationKind::Create || self.is_found_by_content(operation)
+            }
             Status::Deferred | Status::Duplicate => false,
         };
         if !definite {
@@ -108,6 +111,13 @@ impl<T: Transaction> Batch<'_, T> {
         self.tx.remember(&answer).await?;
         let mapping = mapping(&answer);
         Ok((answer.result, mapping))
+    }
+
+    /// Content can come back to what an operation was made on, so a late copy of one that was overtaken might fit: what it was
+    /// told once holds.
+    fn is_found_by_content(&self, operation: &Operation<Value>) -> bool {
+        let table = self.rules.schema.as_ref().and_then(|schema| schema.table(&operation.table));
+        operation.base_hash.is_some() && table.is_some_and(|table| table.detect == Detect::Hash)
     }
 
     async fn outcome(

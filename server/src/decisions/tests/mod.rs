@@ -7,6 +7,7 @@
 
 mod batch;
 mod changes;
+mod detection;
 mod hierarchy;
 mod keys;
 mod pull;
@@ -42,6 +43,11 @@ fn schema() -> Schema {
             "unique": [["code", "level"]] },
         "invoices": { "fields": { "project_id": "string", "total": "number" },
             "references": { "project_id": { "table": "projects", "onDelete": "refuse" } } },
+        "visits": { "fields": { "note": "string", "rating": "number?" }, "conflict": { "detect": "timestamp" } },
+        "sites": { "fields": { "name": "string", "note": "string?", "visit_count": "number" }, "conflict": { "detect": "hash" },
+            "rollups": { "visit_count": { "count": "site_visits" } } },
+        "site_visits": { "fields": { "site_id": "string" },
+            "references": { "site_id": { "table": "sites", "onDelete": "cascade" } } },
         "readings": { "fields": { "value": "number" }, "ids": "uuid" } } });
     Schema::parse(&document).unwrap()
 }
@@ -122,7 +128,7 @@ impl<S: Store> World<S> {
     }
 
     pub(super) async fn try_pull(&self, cursor: Option<String>, limit: u32) -> Result<Page<Value>, Refusal> {
-        let tables = ["projects", "phases", "tasks", "invoices", "readings"].map(str::to_owned).to_vec();
+        let tables: Vec<String> = schema().tables.into_keys().collect();
         let request = Download {
             protocol: 1,
             principal: None,
