@@ -83,6 +83,7 @@ fn upload(notes: &str) -> Upload<JsBody> {
         schema_version: 3,
         epoch: None,
         sent_at: 1_760_000_001_000,
+        merge: false,
         operations: vec![Operation {
             id: "0199".into(),
             table: "tasks".into(),

@@ -5,6 +5,8 @@
 //! internally tagged: serde buffers those, and a buffer cannot carry an opaque `B`. Times are milliseconds since the Unix
 //! epoch; all integers stay below 2^53, where JavaScript still counts.
 
+pub mod conflicts;
+
 use serde::{Deserialize, Serialize};
 
 /// The version of the protocol that this module describes.
@@ -30,6 +32,10 @@ pub struct Upload<B> {
     pub epoch: Option<String>,
     /// By the device's clock.
     pub sent_at: u64,
+    /// Whether the server is to merge what is overtaken, by its schema's rules, and to hold what they leave open. Without a
+    /// schema it does not.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub merge: bool,
     /// In the order in which they are to be applied.
     pub operations: Vec<Operation<B>>,
 }
@@ -187,6 +193,10 @@ pub struct OperationResult<B> {
     /// Conflict: the record is deleted.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub deletion: Option<DeletionRow>,
+    /// Conflict: under which id the server holds it for a decision, where it does. No part of the [`Outcome`]: to who does
+    /// not look for decisions at the server it is a conflict like any other.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub conflict_id: Option<String>,
     /// Rejected: the stable code.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub code: Option<String>,
@@ -276,6 +286,7 @@ impl<B> OperationResult<B> {
             updated_at: None,
             record: None,
             deletion: None,
+            conflict_id: None,
             code: None,
             field: None,
             message: None,
@@ -321,6 +332,7 @@ impl<B> OperationResult<B> {
             updated_at,
             record,
             deletion,
+            conflict_id: _,
             code,
             field,
             message,

@@ -1,6 +1,9 @@
 use serde_json::{Value, json};
 
 use super::*;
+use crate::protocol::conflicts::{
+    ConflictKind, ConflictResolved, ConflictState, ConflictsPage, Resolution, ResolveConflict,
+};
 
 /// The documented examples, as they are on the wire. A change here is a change of the protocol.
 fn round_trip<T: Serialize + for<'de> Deserialize<'de>>(wire: &Value) -> T {
@@ -93,4 +96,58 @@ fn a_problem_on_the_wire() {
     assert_eq!(problem.code(), Some("epoch-changed"));
     assert_eq!(Problem::new("a", "b", 400, None).kind, "urn:landfall:error:a");
     assert_eq!(Problem { kind: "about:blank".into(), ..problem }.code(), None);
+}
+
+#[test]
+fn a_server_that_is_to_merge() {
+    let upload: Upload<Value> =
+        round_trip(&json!({ "protocol": 1, "principal": "u7", "deviceId": "d", "schemaVersion": 3,
+        "sentAt": 1, "merge": true, "operations": [] }));
+    assert!(upload.merge);
+    let held: OperationResult<Value> =
+        round_trip(&json!({ "id": "1", "status": "conflict", "conflictId": "c", "record":
+        { "table": "tasks", "id": "77", "version": 6, "updatedAt": 1, "data": {} } }));
+    assert_eq!(held.conflict_id.as_deref(), Some("c"));
+    assert!(matches!(held.into_outcome().unwrap().1, Outcome::Conflict(Theirs::Record(_))));
+}
+
+#[test]
+fn conflicts_on_the_wire() {
+    let row = json!({ "id": "c", "operationId": "019b", "principal": "u7", "deviceId": "d", "table": "tasks",
+        "recordId": "77", "operation": "update", "kind": "update-update", "base": { "a": 1 }, "ours": { "a": 2 }, "oursAt": 4,
+        "theirs": { "a": 3 }, "paths": [["a"]], "at": 5, "state": "open" });
+    let mut resolved = row.clone();
+    resolved["kind"] = json!("update-delete");
+    resolved["theirs"] = json!(null);
+    resolved["state"] = json!("resolved");
+    resolved["resolution"] = json!("last-write-wins");
+    resolved["resolvedBy"] = json!("u8");
+    resolved["resolvedAt"] = json!(6);
+    let page: ConflictsPage<Value> =
+        round_trip(&json!({ "protocol": 1, "conflicts": [row, resolved], "next": null,
+        "counts": { "open": 1, "resolved": 1 } }));
+    assert_eq!(
+        (page.conflicts[1].kind, page.conflicts[1].theirs.clone()),
+        (ConflictKind::UpdateDelete, None)
+    );
+    let ask: ResolveConflict<Value> =
+        round_trip(&json!({ "protocol": 1, "conflictId": "c", "resolution": "client-wins",
+        "data": { "a": 4 } }));
+    assert_eq!((ask.resolution, ask.principal), (Resolution::ClientWins, None));
+    let done: ConflictResolved<Value> = round_trip(&json!({ "success": true, "entity": null }));
+    assert!(done.success);
+}
+
+/// The names are written by hand beside what serde makes of the variants.
+#[test]
+fn every_word_about_conflicts_is_the_one_on_the_wire() {
+    for kind in ConflictKind::ALL {
+        assert_eq!(json!(kind), kind.name());
+    }
+    for state in ConflictState::ALL {
+        assert_eq!(json!(state), state.name());
+    }
+    for resolution in Resolution::ALL {
+        assert_eq!(json!(resolution), resolution.name());
+    }
 }

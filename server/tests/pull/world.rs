@@ -156,6 +156,7 @@ impl Server {
             schema_version: 1,
             epoch: None,
             sent_at: 1,
+            merge: false,
             operations: vec![operation],
         };
         self.upload("other", request).await.unwrap().results.remove(0)

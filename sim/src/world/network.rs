@@ -305,6 +305,7 @@ fn to_wire(upload: &Upload<Shared>) -> Upload<Value> {
         schema_version: upload.schema_version,
         epoch: upload.epoch.clone(),
         sent_at: upload.sent_at,
+        merge: upload.merge,
         operations: upload.operations.iter().map(operation).collect(),
     }
 }
@@ -323,6 +324,7 @@ fn answer_from_wire(answer: UploadAnswer<Value>) -> UploadAnswer<Shared> {
         updated_at: result.updated_at,
         record: result.record.map(row_from_wire),
         deletion: result.deletion,
+        conflict_id: result.conflict_id,
         code: result.code,
         field: result.field,
         message: result.message,

@@ -295,6 +295,7 @@ impl<P: Ports> Engine<P> {
             schema_version: self.schema.version,
             epoch: state.meta(Meta::EPOCH).map(ToOwned::to_owned),
             sent_at: self.ports.clock().now_ms(),
+            merge: false,
             operations: operations.map(|mutation| operation(mutation)).collect(),
         }
     }

@@ -91,6 +91,7 @@ impl<S: Store> World<S> {
             schema_version: 1,
             epoch: None,
             sent_at: 2,
+            merge: false,
             operations,
         }
     }
