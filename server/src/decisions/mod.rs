@@ -23,9 +23,11 @@ pub mod codes;
 mod cursor;
 mod delete;
 mod download;
+mod holding;
 mod identity;
 pub mod port;
 mod scope;
+mod three_way;
 mod upload;
 mod values;
 
@@ -37,7 +39,7 @@ use landfall_core::schema::Schema;
 
 pub use codes::Code;
 pub use download::download;
-pub use upload::upload;
+pub use upload::{Changed, upload, upload_and_tell};
 #[cfg(test)]
 pub(crate) use values::check_record;
 

@@ -125,7 +125,7 @@ pub struct AuditLine {
     pub local_id: String,
     /// The server's id, where it came to that.
     pub record_id: Option<String>,
-    /// `data`, `unset` and `baseVersion` as they were sent.
+    /// `data`, `unset` and `baseVersion` as they were sent; `merged`: what rules settled, and what lost by it.
     pub payload: Value,
     /// What became of it.
     pub status: Status,

@@ -3,6 +3,7 @@
 use std::collections::{HashMap, HashSet};
 
 use landfall_core::ids::is_temporary;
+use landfall_core::merge::Contest;
 use landfall_core::planted;
 use landfall_core::protocol::{
     DeletionReason, Mapping, Operation, OperationKind, OperationResult, Outcome, PROTOCOL, Status, Theirs,
@@ -11,8 +12,9 @@ use landfall_core::protocol::{
 use landfall_core::schema::rules::Detect;
 use serde_json::{Value, json};
 
-use super::apply::{Reason, apply, rejection};
-use super::port::{Answer, AuditLine, Position, Store, Transaction};
+use super::apply::{Done, Reason, apply, rejection};
+use super::port::{Answer, AuditLine, Position, Record, Store, StoreError, Transaction};
+use super::three_way::told;
 use super::{Caller, Code, Refusal, Rules};
 
 /// When a deferred operation may be worth another try. What it waits for needs somebody's decision, so not at once.
@@ -26,6 +28,39 @@ pub(super) struct Batch<'a, T> {
     pub(super) now: u64,
     /// Temporary ids whose create came earlier in this batch and made nothing.
     pub(super) unmade: HashSet<String>,
+    /// Whether what is overtaken is merged or held. Only with a schema.
+    pub(super) merges: bool,
+    pub(super) device_id: String,
+    /// By the device's clock.
+    pub(super) sent_at: u64,
+    /// What was written, in order.
+    pub(super) changed: Vec<Changed>,
+}
+
+/// A record that a transaction wrote.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Changed {
+    /// Of which table.
+    pub table: String,
+    /// The server's id.
+    pub id: String,
+    /// What it is now.
+    pub version: u64,
+}
+
+/// What was decided about an operation.
+struct Verdict {
+    outcome: Outcome<Value>,
+    /// Under which it is held.
+    conflict_id: Option<String>,
+    /// What was settled.
+    contests: Vec<Contest>,
+}
+
+impl From<Outcome<Value>> for Verdict {
+    fn from(outcome: Outcome<Value>) -> Self {
+        Self { outcome, conflict_id: None, contests: Vec::new() }
+    }
 }
 
 /// Answers an upload.
@@ -36,6 +71,18 @@ pub async fn upload<S: Store>(
     now: u64,
     request: Upload<Value>,
 ) -> Result<UploadAnswer<Value>, Refusal> {
+    // On the heap: it is as large as the rarest way through it, and callers are futures too.
+    Ok(Box::pin(upload_and_tell(store, rules, caller, now, request)).await?.0)
+}
+
+/// Answers an upload, and tells what it has changed.
+pub async fn upload_and_tell<S: Store>(
+    store: &S,
+    rules: &Rules,
+    caller: &Caller,
+    now: u64,
+    request: Upload<Value>,
+) -> Result<(UploadAnswer<Value>, Vec<Changed>), Refusal> {
     if request.protocol != PROTOCOL {
         return Err(Refusal::ProtocolUnsupported(request.protocol));
     }
@@ -45,7 +92,17 @@ pub async fn upload<S: Store>(
     if request.operations.len() > rules.operations_max {
         return Err(Refusal::BatchTooLarge(request.operations.len(), rules.operations_max));
     }
-    let mut batch = Batch { tx: store.begin().await?, rules, caller, now, unmade: HashSet::new() };
+    let mut batch = Batch {
+        tx: store.begin().await?,
+        rules,
+        caller,
+        now,
+        unmade: HashSet::new(),
+        merges: request.merge && rules.schema.is_some(),
+        device_id: request.device_id,
+        sent_at: request.sent_at,
+        changed: Vec::new(),
+    };
     let position = batch.tx.position().await?;
     if request.epoch.as_ref().is_some_and(|epoch| *epoch != position.epoch) {
         return Err(Refusal::EpochChanged(position.epoch));
@@ -55,8 +112,9 @@ pub async fn upload<S: Store>(
     // Outcomes of this batch by key, for those that depend on them.
     let mut went_through: HashMap<String, bool> = HashMap::new();
     for operation in request.operations {
-        let (result, mapping) = batch.answer(&operation, &position, &went_through).await?;
-        batch.write_audit(&operation, &result, &request.device_id, request.sent_at).await?;
+        let Answered { result, mapping, contests } =
+            batch.answer(&operation, &position, &went_through).await?;
+        batch.write_audit(&operation, &result, &contests).await?;
         let through = matches!(result.status, Status::Applied | Status::Duplicate);
         if operation.operation == OperationKind::Create && !through {
             batch.unmade.insert(operation.record_id);
@@ -66,7 +124,16 @@ pub async fn upload<S: Store>(
         results.push(result);
     }
     batch.tx.commit().await?;
-    Ok(UploadAnswer { protocol: PROTOCOL, epoch: position.epoch, server_time: now, results, id_mappings })
+    let answer =
+        UploadAnswer { protocol: PROTOCOL, epoch: position.epoch, server_time: now, results, id_mappings };
+    Ok((answer, batch.changed))
+}
+
+/// An answer to one operation, and what goes with it.
+struct Answered {
+    result: OperationResult<Value>,
+    mapping: Option<Mapping>,
+    contests: Vec<Contest>,
 }
 
 impl<T: Transaction> Batch<'_, T> {
@@ -75,29 +142,34 @@ impl<T: Transaction> Batch<'_, T> {
         operation: &Operation<Value>,
         position: &Position,
         went_through: &HashMap<String, bool>,
-    ) -> Result<(OperationResult<Value>, Option<Mapping>), Refusal> {
+    ) -> Result<Answered, Refusal> {
         let Caller { tenant, principal, .. } = self.caller;
         let known = self.tx.answer(tenant, principal, &operation.id).await?;
         if let Some(answer) =
             known.filter(|answer| !(planted!("key-forgotten") && answer.at + 60_000 < self.now))
         {
             let mapping = mapping(&answer);
-            return Ok((again(answer.result, operation.operation), mapping));
+            let result = again(answer.result, operation.operation);
+            return Ok(Answered { result, mapping, contests: Vec::new() });
         }
-        let outcome = self.outcome(operation, position, went_through).await?;
-        let result = OperationResult::new(operation.id.clone(), outcome);
+        let Verdict { outcome, conflict_id, contests } =
+            self.outcome(operation, position, went_through).await?;
+        let mut result = OperationResult::new(operation.id.clone(), outcome);
+        result.conflict_id = conflict_id;
         let definite = match result.status {
             Status::Rejected if planted!("withdrawal-forgotten") => {
                 operation.operation != OperationKind::Withdraw
             }
             Status::Applied | Status::Rejected => true,
             Status::Conflict => {
-                operation.operation == OperationKind::Create || self.is_found_by_content(operation)
+                operation.operation == OperationKind::Create
+                    || result.conflict_id.is_some()
+                    || self.is_found_by_content(operation)
             }
             Status::Deferred | Status::Duplicate => false,
         };
         if !definite {
-            return Ok((result, None));
+            return Ok(Answered { result, mapping: None, contests });
         }
         let answer = Answer {
             tenant: tenant.clone(),
@@ -110,7 +182,7 @@ impl<T: Transaction> Batch<'_, T> {
         };
         self.tx.remember(&answer).await?;
         let mapping = mapping(&answer);
-        Ok((answer.result, mapping))
+        Ok(Answered { result: answer.result, mapping, contests })
     }
 
     /// Content can come back to what an operation was made on, so a late copy of one that was overtaken might fit: what it was
@@ -125,53 +197,81 @@ impl<T: Transaction> Batch<'_, T> {
         operation: &Operation<Value>,
         position: &Position,
         went_through: &HashMap<String, bool>,
-    ) -> Result<Outcome<Value>, Refusal> {
+    ) -> Result<Verdict, Refusal> {
         let deferred = Outcome::Deferred { retry_after_ms: DEFERRED_RETRY_MS };
         if operation.first_sent_at.is_some_and(|time| time < position.horizon) {
             let message = "first sent so long ago that its answer may be forgotten";
-            return Ok(Outcome::Rejected(rejection(Code::Expired, None, message)));
+            return Ok(Outcome::Rejected(rejection(Code::Expired, None, message)).into());
         }
         let waits = operation.dependencies.iter().any(|key| went_through.get(key) == Some(&false));
         if waits && operation.operation != OperationKind::Withdraw {
-            return Ok(deferred);
+            return Ok(deferred.into());
         }
         self.tx.savepoint().await?;
-        let outcome = match apply(self, operation).await {
-            Ok(applied) => return Ok(Outcome::Applied(applied)),
-            Err(Reason::Store(error)) => return Err(error.into()),
-            Err(Reason::Rejected(rejection)) => Outcome::Rejected(rejection),
-            Err(Reason::Conflict(record)) if record.deleted => {
-                Outcome::Conflict(Theirs::Deletion(record.into_deletion(DeletionReason::Deleted)))
+        let written = self.changed.len();
+        let reason = match apply(self, operation).await {
+            Ok(Done { applied, contests }) => {
+                return Ok(Verdict { outcome: Outcome::Applied(applied), conflict_id: None, contests });
             }
-            Err(Reason::Conflict(record)) => Outcome::Conflict(Theirs::Record(record.into_entity())),
-            Err(Reason::Deferred) => deferred,
+            Err(Reason::Store(error)) => return Err(error.into()),
+            Err(reason) => reason,
         };
         self.tx.rollback_to_savepoint().await?;
-        Ok(outcome)
+        self.changed.truncate(written);
+        let (theirs, conflict_id) = match reason {
+            Reason::Store(error) => return Err(error.into()),
+            Reason::Rejected(rejection) => return Ok(Outcome::Rejected(rejection).into()),
+            Reason::Deferred => return Ok(deferred.into()),
+            Reason::Conflict(theirs) => {
+                let conflict_id = self.hold(operation, &theirs).await?;
+                (*theirs, conflict_id)
+            }
+            Reason::Open(open) => {
+                let theirs = open.theirs.clone();
+                (theirs, Some(self.hold_open(operation, *open).await?))
+            }
+        };
+        let theirs = if theirs.deleted {
+            Theirs::Deletion(theirs.into_deletion(DeletionReason::Deleted))
+        } else {
+            Theirs::Record(theirs.into_entity())
+        };
+        Ok(Verdict { outcome: Outcome::Conflict(theirs), conflict_id, contests: Vec::new() })
+    }
+
+    /// Writes a record or tombstone, and notes that it was.
+    pub(super) async fn put(&mut self, record: &Record) -> Result<(), StoreError> {
+        self.tx.put(record).await?;
+        let Record { table, id, version, .. } = record;
+        self.changed.push(Changed { table: table.clone(), id: id.clone(), version: *version });
+        Ok(())
     }
 
     async fn write_audit(
         &mut self,
         operation: &Operation<Value>,
         result: &OperationResult<Value>,
-        device_id: &str,
-        sent_at: u64,
+        contests: &[Contest],
     ) -> Result<(), Refusal> {
+        let mut payload = json!({ "data": operation.data, "unset": operation.unset, "baseVersion": operation.base_version });
+        if !contests.is_empty() {
+            payload["merged"] = contests.iter().map(told).collect();
+        }
         let line = AuditLine {
             tenant: self.caller.tenant.clone(),
             principal: self.caller.principal.clone(),
-            device_id: device_id.to_owned(),
+            device_id: self.device_id.clone(),
             operation_id: operation.id.clone(),
             operation: operation.operation,
             table: operation.table.clone(),
             local_id: operation.record_id.clone(),
             record_id: result.record_id.clone(),
-            payload: json!({ "data": operation.data, "unset": operation.unset, "baseVersion": operation.base_version }),
+            payload,
             status: result.status,
             code: result.code.clone(),
             error: result.message.clone(),
             written_at: operation.timestamp,
-            sent_at,
+            sent_at: self.sent_at,
             decided_at: self.now,
         };
         Ok(self.tx.audit(&line).await?)
