@@ -2,7 +2,7 @@
 
 use landfall_core::ids::is_temporary;
 use landfall_core::merge::Contest;
-use landfall_core::protocol::{Applied, Operation, OperationKind, Rejection};
+use landfall_core::protocol::{Applied, Operation, OperationKind};
 use landfall_core::schema::{Ids, Table, rules::Detect};
 use serde_json::Value;
 
@@ -14,7 +14,11 @@ use super::{Code, Role, scope, values};
 /// Why an operation was not applied.
 #[derive(Debug)]
 pub(super) enum Reason {
-    Rejected(Rejection),
+    Rejected {
+        code: Code,
+        field: Option<String>,
+        message: String,
+    },
     /// The record that is in the way, or its tombstone.
     Conflict(Box<Record>),
     /// The record in the way, and what its table's rules leave to a person.
@@ -25,12 +29,8 @@ pub(super) enum Reason {
 
 impl Reason {
     pub(super) fn rejected(code: Code, field: Option<&str>, message: &str) -> Self {
-        Self::Rejected(rejection(code, field, message))
+        Self::Rejected { code, field: field.map(str::to_owned), message: message.to_owned() }
     }
-}
-
-pub(super) fn rejection(code: Code, field: Option<&str>, message: &str) -> Rejection {
-    Rejection { code: code.name().to_owned(), field: field.map(str::to_owned), message: message.to_owned() }
 }
 
 impl From<StoreError> for Reason {

@@ -21,6 +21,16 @@ pub enum Code {
     MethodNotAllowed,
     /// The schema has no such scope.
     UnknownScope,
+    /// The parameters of the address are not of the documented form.
+    InvalidQuery,
+    /// No such conflict is held.
+    ConflictNotFound,
+    /// Somebody has decided it.
+    ConflictResolved,
+    /// The decision leaves something open.
+    ConflictOpen,
+    /// Another record has the natural key.
+    KeyTaken,
     /// The server was restored from a backup.
     EpochChanged,
     /// The cursor no longer leads anywhere.
@@ -59,7 +69,7 @@ pub enum Code {
 
 impl Code {
     /// All of them, in the order of the docs.
-    pub const ALL: [Self; 26] = [
+    pub const ALL: [Self; 31] = [
         Self::MalformedBody,
         Self::NestingTooDeep,
         Self::ProtocolMissing,
@@ -69,6 +79,11 @@ impl Code {
         Self::NotFound,
         Self::MethodNotAllowed,
         Self::UnknownScope,
+        Self::InvalidQuery,
+        Self::ConflictNotFound,
+        Self::ConflictResolved,
+        Self::ConflictOpen,
+        Self::KeyTaken,
         Self::EpochChanged,
         Self::CursorExpired,
         Self::BatchTooLarge,
@@ -121,6 +136,11 @@ impl Code {
             | Self::NotFound
             | Self::MethodNotAllowed
             | Self::UnknownScope
+            | Self::InvalidQuery
+            | Self::ConflictNotFound
+            | Self::ConflictResolved
+            | Self::ConflictOpen
+            | Self::KeyTaken
             | Self::EpochChanged
             | Self::CursorExpired
             | Self::BatchTooLarge
@@ -203,6 +223,33 @@ impl Code {
                 "The schema has no such scope",
                 "Give client and server the same schema.",
             ),
+            Self::InvalidQuery => (
+                "invalid-query",
+                Some(400),
+                "The parameters of the address cannot be read",
+                "`detail` says which and why.",
+            ),
+            Self::ConflictNotFound => {
+                ("conflict-not-found", Some(404), "No such conflict is held", "Ask for those that are.")
+            }
+            Self::ConflictResolved => (
+                "conflict-resolved",
+                Some(409),
+                "Somebody has decided the conflict",
+                "Nothing, or change the record anew.",
+            ),
+            Self::ConflictOpen => (
+                "conflict-open",
+                Some(422),
+                "The decision leaves something open",
+                "`detail` names the paths. Give their fields in `data`, or choose a resolution that settles them.",
+            ),
+            Self::KeyTaken => (
+                "key-taken",
+                Some(409),
+                "Another record has the natural key",
+                "Give other values for it in `data`, or resolve otherwise.",
+            ),
             Self::EpochChanged => (
                 "epoch-changed",
                 Some(409),
@@ -259,7 +306,7 @@ impl Code {
             ),
             Self::InvalidValue => (
                 "invalid-value",
-                None,
+                Some(422),
                 "A value that the schema does not allow",
                 "`field` names it. Correct it and write again.",
             ),
@@ -271,13 +318,13 @@ impl Code {
             ),
             Self::ReferenceMissing => (
                 "reference-missing",
-                None,
+                Some(422),
                 "The record referred to does not exist",
                 "`field` names the reference. Choose another parent or create it first.",
             ),
             Self::ReferenceInUse => (
                 "reference-in-use",
-                None,
+                Some(422),
                 "Other records refer to it",
                 "Delete or move those that refer to it first.",
             ),
@@ -294,7 +341,7 @@ impl Code {
                 "Nothing: it was not applied and never will be.",
             ),
             Self::Forbidden => {
-                ("forbidden", None, "The role does not allow it", "Ask for the right to change this.")
+                ("forbidden", Some(403), "The role does not allow it", "Ask for the right to change this.")
             }
         }
     }

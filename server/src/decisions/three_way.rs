@@ -15,6 +15,8 @@ pub(super) enum Began<'a> {
     From(&'a Fields),
     /// It does not say. It met this record, and is contested wherever it would have made another one of it.
     Unknown { met: &'a Fields },
+    /// Nothing: both created the record.
+    Nothing,
 }
 
 /// Merges, without the app's functions: a rule that names one leaves its field to a person.
@@ -30,6 +32,7 @@ pub(super) fn three_way(
     };
     match began {
         Began::From(base) => merge(Some(base)),
+        Began::Nothing => merge(None),
         Began::Unknown { met } => {
             let (base, unknown) = stand_in(met, ours.fields, theirs.fields);
             let mut merged = merge(Some(&base));
@@ -138,6 +141,13 @@ mod tests {
         let now = fields(json!({ "a": 1, "b": 5 }));
         let merge = merged(Began::Unknown { met: &met }, &ours, &now, Strategy::ClientWins);
         assert_eq!(Value::Object(merge.merged), json!({ "a": 2, "b": 5 }));
+    }
+
+    #[test]
+    fn who_created_a_record_takes_nothing_away_from_it() {
+        let merge =
+            merged(Began::Nothing, &fields(json!({ "a": 1 })), &fields(json!({ "b": 2 })), Strategy::Manual);
+        assert_eq!(Value::Object(merge.merged), json!({ "a": 1, "b": 2 }));
     }
 
     #[test]

@@ -6,13 +6,13 @@ use landfall_core::ids::is_temporary;
 use landfall_core::merge::Contest;
 use landfall_core::planted;
 use landfall_core::protocol::{
-    DeletionReason, Mapping, Operation, OperationKind, OperationResult, Outcome, PROTOCOL, Status, Theirs,
-    Upload, UploadAnswer,
+    DeletionReason, Mapping, Operation, OperationKind, OperationResult, Outcome, PROTOCOL, Rejection, Status,
+    Theirs, Upload, UploadAnswer,
 };
 use landfall_core::schema::rules::Detect;
 use serde_json::{Value, json};
 
-use super::apply::{Done, Reason, apply, rejection};
+use super::apply::{Done, Reason, apply};
 use super::port::{Answer, AuditLine, Position, Record, Store, StoreError, Transaction};
 use super::three_way::told;
 use super::{Caller, Code, Refusal, Rules};
@@ -92,17 +92,9 @@ pub async fn upload_and_tell<S: Store>(
     if request.operations.len() > rules.operations_max {
         return Err(Refusal::BatchTooLarge(request.operations.len(), rules.operations_max));
     }
-    let mut batch = Batch {
-        tx: store.begin().await?,
-        rules,
-        caller,
-        now,
-        unmade: HashSet::new(),
-        merges: request.merge && rules.schema.is_some(),
-        device_id: request.device_id,
-        sent_at: request.sent_at,
-        changed: Vec::new(),
-    };
+    let tx = store.begin().await?;
+    let mut batch = Batch::new(tx, rules, caller, now, request.device_id, request.sent_at);
+    batch.merges = request.merge && rules.schema.is_some();
     let position = batch.tx.position().await?;
     if request.epoch.as_ref().is_some_and(|epoch| *epoch != position.epoch) {
         return Err(Refusal::EpochChanged(position.epoch));
@@ -136,7 +128,19 @@ struct Answered {
     contests: Vec<Contest>,
 }
 
-impl<T: Transaction> Batch<'_, T> {
+impl<'a, T: Transaction> Batch<'a, T> {
+    pub(super) fn new(
+        tx: T,
+        rules: &'a Rules,
+        caller: &'a Caller,
+        now: u64,
+        device_id: String,
+        sent_at: u64,
+    ) -> Self {
+        let (unmade, changed) = (HashSet::new(), Vec::new());
+        Self { tx, rules, caller, now, unmade, merges: false, device_id, sent_at, changed }
+    }
+
     async fn answer(
         &mut self,
         operation: &Operation<Value>,
@@ -200,8 +204,8 @@ impl<T: Transaction> Batch<'_, T> {
     ) -> Result<Verdict, Refusal> {
         let deferred = Outcome::Deferred { retry_after_ms: DEFERRED_RETRY_MS };
         if operation.first_sent_at.is_some_and(|time| time < position.horizon) {
-            let message = "first sent so long ago that its answer may be forgotten";
-            return Ok(Outcome::Rejected(rejection(Code::Expired, None, message)).into());
+            let message = "first sent so long ago that its answer may be forgotten".to_owned();
+            return Ok(rejected(Code::Expired, None, message).into());
         }
         let waits = operation.dependencies.iter().any(|key| went_through.get(key) == Some(&false));
         if waits && operation.operation != OperationKind::Withdraw {
@@ -220,7 +224,7 @@ impl<T: Transaction> Batch<'_, T> {
         self.changed.truncate(written);
         let (theirs, conflict_id) = match reason {
             Reason::Store(error) => return Err(error.into()),
-            Reason::Rejected(rejection) => return Ok(Outcome::Rejected(rejection).into()),
+            Reason::Rejected { code, field, message } => return Ok(rejected(code, field, message).into()),
             Reason::Deferred => return Ok(deferred.into()),
             Reason::Conflict(theirs) => {
                 let conflict_id = self.hold(operation, &theirs).await?;
@@ -276,6 +280,10 @@ impl<T: Transaction> Batch<'_, T> {
         };
         Ok(self.tx.audit(&line).await?)
     }
+}
+
+fn rejected(code: Code, field: Option<String>, message: String) -> Outcome<Value> {
+    Outcome::Rejected(Rejection { code: code.name().to_owned(), field, message })
 }
 
 /// A remembered answer, said again. What was applied is a `duplicate` now, except to a withdrawal: it asks whether the

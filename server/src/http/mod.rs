@@ -2,6 +2,7 @@
 
 mod access;
 mod body;
+mod conflicts;
 mod files;
 mod problem;
 
@@ -58,6 +59,8 @@ pub fn app(service: Service, static_files: Option<&Path>) -> Router {
     let api = Router::new()
         .route("/sync/upload", post(take_upload))
         .route("/sync/download", post(take_download))
+        .route("/sync/conflicts", get(conflicts::list))
+        .route("/sync/resolve-conflict", post(conflicts::take_decision))
         .route("/sync/health", get(tell_health))
         .fallback(async || ProblemResponse::new(Code::NotFound))
         .method_not_allowed_fallback(async || ProblemResponse::new(Code::MethodNotAllowed))

@@ -25,7 +25,7 @@ over_every_store![
 ];
 
 /// A job that somebody else has changed since: now at version 2.
-async fn job<S: Store>(world: &World<S>, theirs: Value) -> String {
+pub(super) async fn job<S: Store>(world: &World<S>, theirs: Value) -> String {
     let data = json!({ "title": "Splice", "status": "open", "progress": 10, "note": "a\nb\nc", "log": [{ "id": 1 }],
         "assignee": "ana" });
     let id = world.made(create("job", "jobs", &temp(1, "jobs"), data)).await;
@@ -33,7 +33,7 @@ async fn job<S: Store>(world: &World<S>, theirs: Value) -> String {
     id
 }
 
-fn ours(key: &str, id: &str, base: Value, data: Value) -> Value {
+pub(super) fn ours(key: &str, id: &str, base: Value, data: Value) -> Value {
     with(update(key, "jobs", id, 1, data), "base", base)
 }
 

@@ -12,6 +12,7 @@ mod hierarchy;
 mod keys;
 mod merging;
 mod pull;
+mod resolving;
 mod scopes;
 
 use landfall_core::protocol::{Download, OperationResult, Page, Status, Upload, UploadAnswer};

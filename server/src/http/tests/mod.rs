@@ -6,6 +6,7 @@
 )]
 
 mod bodies;
+mod conflicts;
 mod files;
 mod refusals;
 
@@ -89,6 +90,18 @@ impl Server {
         let (parts, body) = response.into_parts();
         let body = to_bytes(body, usize::MAX).await.unwrap().to_vec();
         Answer { status: parts.status, headers: parts.headers, body }
+    }
+
+    /// As the holder of a token.
+    async fn post_as(&self, token: &str, path: &str, body: &Value) -> Answer {
+        let request = request(path).header("authorization", format!("Bearer {token}"));
+        self.send(request.body(Body::from(body.to_string())).unwrap()).await
+    }
+
+    async fn get_as(&self, token: &str, path: &str) -> Answer {
+        let request = Request::get(path).header(PROTOCOL_HEADER, "1");
+        let request = request.header("authorization", format!("Bearer {token}"));
+        self.send(request.body(Body::empty()).unwrap()).await
     }
 
     async fn post(&self, path: &str, body: &Value) -> Answer {
