@@ -6,6 +6,7 @@
 //! epoch; all integers stay below 2^53, where JavaScript still counts.
 
 pub mod conflicts;
+pub mod live;
 
 use serde::{Deserialize, Serialize};
 

@@ -4,6 +4,7 @@ use super::*;
 use crate::protocol::conflicts::{
     ConflictKind, ConflictResolved, ConflictState, ConflictsPage, Resolution, ResolveConflict,
 };
+use crate::protocol::live::{Change, Hello, Lock, LockAction, LockAnswer, LockRequest};
 
 /// The documented examples, as they are on the wire. A change here is a change of the protocol.
 fn round_trip<T: Serialize + for<'de> Deserialize<'de>>(wire: &Value) -> T {
@@ -136,6 +137,34 @@ fn conflicts_on_the_wire() {
     assert_eq!((ask.resolution, ask.principal), (Resolution::ClientWins, None));
     let done: ConflictResolved<Value> = round_trip(&json!({ "success": true, "entity": null }));
     assert!(done.success);
+}
+
+#[test]
+fn what_goes_on_on_the_wire() {
+    let lock = json!({ "table": "tasks", "recordId": "77", "principal": "u7", "deviceId": "d", "until": 5 });
+    let mut given_up = lock.clone();
+    given_up["until"] = json!(null);
+    assert_eq!(round_trip::<Lock>(&given_up).until, None);
+    let hello: Hello =
+        round_trip(&json!({ "protocol": 1, "epoch": "b1f0", "serverTime": 3, "locks": [lock.clone()] }));
+    assert_eq!(hello.locks[0].until, Some(5));
+    let change: Change = round_trip(
+        &json!({ "tables": ["tasks"], "records": [{ "table": "tasks", "id": "77", "version": 6 }],
+        "principal": "u7", "deviceId": "d", "serverTime": 3 }),
+    );
+    assert_eq!(change.records[0].version, 6);
+    let ask: LockRequest =
+        round_trip(&json!({ "protocol": 1, "deviceId": "d", "table": "tasks", "recordId": "77",
+        "action": "renew", "ttlMs": 30_000 }));
+    assert_eq!((ask.action, ask.principal), (LockAction::Renew, None));
+    let answer: LockAnswer =
+        round_trip(&json!({ "protocol": 1, "granted": false, "lock": lock, "serverTime": 3 }));
+    assert!(!answer.granted);
+    assert_eq!(
+        round_trip::<LockAnswer>(&json!({ "protocol": 1, "granted": true, "lock": null, "serverTime": 3 }))
+            .lock,
+        None
+    );
 }
 
 /// The names are written by hand beside what serde makes of the variants.

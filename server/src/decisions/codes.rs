@@ -43,6 +43,10 @@ pub enum Code {
     UnsupportedMediaType,
     /// Neither plain nor gzip.
     UnsupportedEncoding,
+    /// The tenant has as many streams as it may.
+    TooManyStreams,
+    /// The tenant has as many locks as it may.
+    TooManyLocks,
     /// It took too long.
     Timeout,
     /// The database is busy.
@@ -69,7 +73,7 @@ pub enum Code {
 
 impl Code {
     /// All of them, in the order of the docs.
-    pub const ALL: [Self; 31] = [
+    pub const ALL: [Self; 33] = [
         Self::MalformedBody,
         Self::NestingTooDeep,
         Self::ProtocolMissing,
@@ -90,6 +94,8 @@ impl Code {
         Self::BodyTooLarge,
         Self::UnsupportedMediaType,
         Self::UnsupportedEncoding,
+        Self::TooManyStreams,
+        Self::TooManyLocks,
         Self::Timeout,
         Self::Unavailable,
         Self::Internal,
@@ -147,6 +153,8 @@ impl Code {
             | Self::BodyTooLarge
             | Self::UnsupportedMediaType
             | Self::UnsupportedEncoding
+            | Self::TooManyStreams
+            | Self::TooManyLocks
             | Self::Timeout
             | Self::Unavailable
             | Self::Internal => false,
@@ -285,6 +293,18 @@ impl Code {
                 Some(415),
                 "The content encoding is not spoken here",
                 "Send the body plain or as `gzip`.",
+            ),
+            Self::TooManyStreams => (
+                "too-many-streams",
+                Some(503),
+                "The tenant has as many streams as it may",
+                "Pull now and then, and try again after `Retry-After`.",
+            ),
+            Self::TooManyLocks => (
+                "too-many-locks",
+                Some(503),
+                "The tenant has as many locks as it may",
+                "Edit without one: it is advice. Some expire soon.",
             ),
             Self::Timeout => {
                 ("timeout", Some(503), "The request took too long", "Send it again: the keys make that safe.")

@@ -10,6 +10,7 @@ use landfall_core::merge::{Choice, Contest, Path, Written};
 use landfall_core::protocol::conflicts::{
     ConflictKind, ConflictResolved, ConflictRow, ConflictsPage, Resolution, ResolveConflict,
 };
+use landfall_core::protocol::live::Changed;
 use landfall_core::protocol::{OperationKind, PROTOCOL, Status};
 use landfall_core::schema::{
     Ids, Table,
@@ -23,7 +24,7 @@ use super::port::{
     AuditLine, Conflict, Conflicts, ConflictsQuery, Decision, Fields, Record, Snapshot, Store, Transaction,
 };
 use super::three_way::{Began, three_way, told};
-use super::upload::{Batch, Changed};
+use super::upload::Batch;
 use super::values::{check_complete, check_set, fields_of};
 use super::{Caller, Code, Refusal, Role, Rules};
 

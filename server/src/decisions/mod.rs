@@ -41,7 +41,7 @@ use landfall_core::schema::Schema;
 pub use codes::Code;
 pub use conflicts::{conflicts, place_of, resolve};
 pub use download::download;
-pub use upload::{Changed, upload, upload_and_tell};
+pub use upload::{upload, upload_and_tell};
 #[cfg(test)]
 pub(crate) use values::check_record;
 

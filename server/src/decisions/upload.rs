@@ -5,6 +5,7 @@ use std::collections::{HashMap, HashSet};
 use landfall_core::ids::is_temporary;
 use landfall_core::merge::Contest;
 use landfall_core::planted;
+use landfall_core::protocol::live::Changed;
 use landfall_core::protocol::{
     DeletionReason, Mapping, Operation, OperationKind, OperationResult, Outcome, PROTOCOL, Rejection, Status,
     Theirs, Upload, UploadAnswer,
@@ -35,17 +36,6 @@ pub(super) struct Batch<'a, T> {
     pub(super) sent_at: u64,
     /// What was written, in order.
     pub(super) changed: Vec<Changed>,
-}
-
-/// A record that a transaction wrote.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Changed {
-    /// Of which table.
-    pub table: String,
-    /// The server's id.
-    pub id: String,
-    /// What it is now.
-    pub version: u64,
 }
 
 /// What was decided about an operation.

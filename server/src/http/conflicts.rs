@@ -60,6 +60,8 @@ pub(super) async fn take_decision(
     let decision: ResolveConflict<Value> = body::read(request).await?;
     let caller = visitor.named(decision.principal.as_deref().unwrap_or_default());
     let now = (service.clock)();
-    let (resolved, _) = resolve(&service.store, &service.rules, &caller, now, decision).await?;
+    let device_id = decision.device_id.clone().unwrap_or_default();
+    let (resolved, changed) = resolve(&service.store, &service.rules, &caller, now, decision).await?;
+    service.live.tell_change(&caller, &device_id, changed, now);
     asked.write(&resolved)
 }

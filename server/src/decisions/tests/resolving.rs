@@ -1,13 +1,14 @@
 //! Decisions about what is held.
 
 use landfall_core::protocol::conflicts::{ConflictState, Resolution};
+use landfall_core::protocol::live::Changed;
 use landfall_core::protocol::{EntityRow, OperationKind, Status};
 use serde_json::{Value, json};
 
 use super::merging::{job, ours};
 use super::{World, create, delete, over_every_store, temp, update, with};
 use crate::decisions::port::{ConflictsQuery, Store};
-use crate::decisions::{Changed, Refusal, Role, conflicts, place_of, resolve};
+use crate::decisions::{Refusal, Role, conflicts, place_of, resolve};
 use crate::store::memory::MemoryStore;
 
 over_every_store![

@@ -12,7 +12,7 @@ fn update_of(key: &str, id: &str, base: u64, text: &str) -> Value {
 }
 
 /// A note that Ana changed twice from one version, the second time in vain. The conflict's id.
-async fn held(server: &Server, number: usize) -> String {
+pub(super) async fn held(server: &Server, number: usize) -> String {
     let upload = async |operations: Value| {
         let mut body = upload_of("ana", operations);
         body["merge"] = json!(true);

@@ -8,6 +8,7 @@
 mod bodies;
 mod conflicts;
 mod files;
+mod live;
 mod refusals;
 
 use std::path::Path;
@@ -73,7 +74,9 @@ impl Server {
         let file = directory.path().join("data.sqlite");
         let store = SqliteStore::open(&file, Some(&schema)).await.unwrap();
         let rules = Rules::new(Some(schema));
-        let service = Service { store: store.clone(), rules, access, clock: || 1_760_000_000_000, timeout };
+        let clock = || 1_760_000_000_000;
+        let live = Live::with_limits(3, 2);
+        let service = Service { store: store.clone(), rules, access, live, clock, timeout };
         Self { router: app(service, static_files), store, _directory: directory }
     }
 
