@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 
-use landfall_core::merge::{Choice, Contest, Path, Written};
+use landfall_core::merge::{Choice, Contest, Merge, Path, Written};
 use landfall_core::protocol::conflicts::{
     ConflictKind, ConflictResolved, ConflictRow, ConflictsPage, Resolution, ResolveConflict,
 };
@@ -19,7 +19,7 @@ use landfall_core::schema::{
 use serde_json::{Value, json};
 
 use super::apply::{Reason, change, make};
-use super::holding::uuid_of;
+use super::holding::{leave_derived, uuid_of};
 use super::port::{
     AuditLine, Conflict, Conflicts, ConflictsQuery, Decision, Fields, Record, Snapshot, Store, Transaction,
 };
@@ -178,9 +178,9 @@ impl<T: Transaction> Batch<'_, T> {
                 self.merge_again(conflict, ours, current, resolution, table, data).await
             }
             (Some(current), None) if !ours_wins => {
-                let mut fields = current.data.clone();
-                fields.extend(data);
-                self.changed_to(current, fields, table, Vec::new()).await
+                let mut merged = current.data.clone();
+                merged.extend(data);
+                self.changed_to(current, Merge { merged, contests: Vec::new() }, table).await
             }
             (None, Some(ours)) if ours_wins => {
                 let mut fields = ours.clone();
@@ -218,13 +218,19 @@ impl<T: Transaction> Batch<'_, T> {
         let by_hand =
             |(name, value): (&String, &Value)| (Path(vec![name.clone()]), Choice::Value(Some(value.clone())));
         let choices: BTreeMap<Path, Choice> = data.iter().map(by_hand).collect();
+        let (mut ours, mut base, mut met) = (ours.clone(), conflict.base.clone(), conflict.theirs.clone());
+        if let Some(table) = table {
+            for side in [&mut ours].into_iter().chain(&mut base).chain(&mut met) {
+                leave_derived(side, &current.data, table);
+            }
+        }
         let nothing = Fields::new();
-        let began = match (conflict.kind, &conflict.base) {
+        let began = match (conflict.kind, &base) {
             (ConflictKind::CreateCreate, _) => Began::Nothing,
             (_, Some(base)) => Began::From(base),
-            (_, None) => Began::Unknown { met: conflict.theirs.as_ref().unwrap_or(&nothing) },
+            (_, None) => Began::Unknown { met: met.as_ref().unwrap_or(&nothing) },
         };
-        let ours = Written { fields: ours, at: conflict.ours_at };
+        let ours = Written { fields: &ours, at: conflict.ours_at };
         let theirs = Written { fields: &current.data, at: current.updated_at };
         let mut merge = three_way(began, ours, theirs, &rules, &choices);
         if !merge.is_settled() {
@@ -233,19 +239,27 @@ impl<T: Transaction> Batch<'_, T> {
         }
         // Also where nothing was contested.
         merge.merged.extend(data);
-        self.changed_to(current, merge.merged, table, merge.contests).await
+        self.changed_to(current, merge, table).await
     }
 
+    /// Writes what differs, after a look at it: what the operation referred to may be gone since.
     async fn changed_to(
         &mut self,
         current: Record,
-        fields: Fields,
+        merged: Merge,
         table: Option<&Table>,
-        contests: Vec<Contest>,
     ) -> Result<Resolved, Refusal> {
-        let record =
-            if fields == current.data { current } else { change(self, &current, fields, table).await? };
-        Ok(Resolved { record: Some(record), operation: OperationKind::Update, contests })
+        let (mut set, unset) = merged.changes_of(&current.data);
+        let record = if set.is_empty() && unset.is_empty() {
+            current
+        } else {
+            check_set(&set, table)?;
+            self.resolve_references(&mut set, table, None).await?;
+            let mut fields = merged.merged;
+            fields.extend(set);
+            change(self, &current, fields, table).await?
+        };
+        Ok(Resolved { record: Some(record), operation: OperationKind::Update, contests: merged.contests })
     }
 
     async fn make_anew(

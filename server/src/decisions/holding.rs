@@ -40,21 +40,28 @@ impl<T: Transaction> Batch<'_, T> {
         changes: Fields,
         theirs: Record,
     ) -> Decided {
-        let base = match self.began_from(operation, table).await? {
+        let mut base = match self.began_from(operation, table).await? {
             None => None,
             Some(values) => Some(patched(&theirs.data, operation, &changes, &values)),
         };
+        let derived: Fields =
+            changes.iter().filter(|(name, _)| table.rollups.contains_key(*name)).map(owned).collect();
         let mut ours = base.clone().unwrap_or_else(|| theirs.data.clone());
         ours.extend(changes);
         ours.retain(|name, _| !operation.unset.contains(name));
+        for side in base.iter_mut().chain([&mut ours]) {
+            leave_derived(side, &theirs.data, table);
+        }
         let began = base.as_ref().map_or(Began::Unknown { met: &theirs.data }, Began::From);
         let written = Written { fields: &ours, at: self.written_at(operation) };
         let held = Written { fields: &theirs.data, at: theirs.updated_at };
-        let merge = three_way(began, written, held, &table.rules, &BTreeMap::new());
+        let mut merge = three_way(began, written, held, &table.rules, &BTreeMap::new());
         if !merge.is_settled() {
             let paths = merge.open().map(|contested| contested.path.0.clone()).collect();
             return Err(Reason::Open(Box::new(Open { theirs, base, ours, paths })));
         }
+        // What is derived from children every device derives for itself: whose it is, is nobody's question.
+        merge.merged.extend(derived);
         let record = match merge.changes_of(&theirs.data) {
             (set, unset) if set.is_empty() && unset.is_empty() => theirs,
             _ => change(self, &theirs, merge.merged, Some(table)).await?,
@@ -179,6 +186,20 @@ impl<T: Transaction> Batch<'_, T> {
             }
         }
         Ok(())
+    }
+}
+
+fn owned((name, value): (&String, &Value)) -> (String, Value) {
+    (name.clone(), value.clone())
+}
+
+/// Puts what is derived from a record's children as it is there, so that it is not contested.
+pub(super) fn leave_derived(side: &mut Fields, there: &Fields, table: &Table) {
+    for name in table.rollups.keys() {
+        match there.get(name) {
+            Some(value) => side.insert(name.clone(), value.clone()),
+            None => side.remove(name),
+        };
     }
 }
 

@@ -22,6 +22,7 @@ over_every_store![
     nothing_is_held_unasked,
     a_base_must_be_an_object,
     temporary_ids_in_a_base_are_exchanged,
+    what_is_derived_is_not_contested,
 ];
 
 /// A job that somebody else has changed since: now at version 2.
@@ -268,6 +269,22 @@ async fn temporary_ids_in_a_base_are_exchanged<S: Store>(store: S) {
     let result =
         world.merged(ours("a", &id, json!({ "project_id": first }), json!({ "project_id": second }))).await;
     assert_eq!((result.status, &result.record.unwrap().data["project_id"]), (Status::Applied, &json!(to)));
+}
+
+/// Of a roll-up that is sent the one that came last counts, and nobody is asked.
+async fn what_is_derived_is_not_contested<S: Store>(store: S) {
+    let world = World::new(store);
+    let data = json!({ "name": "North", "note": "a", "visit_count": 1 });
+    let id = world.made(create("s", "sites", &temp(1, "sites"), data)).await;
+    world.made(update("theirs", "sites", &id, 1, json!({ "visit_count": 2 }))).await;
+    let result = world.merged(update("a", "sites", &id, 1, json!({ "visit_count": 3 }))).await;
+    assert_eq!((result.status, &result.record.unwrap().data["visit_count"]), (Status::Applied, &json!(3)));
+    world.made(update("more", "sites", &id, 3, json!({ "note": "b" }))).await;
+    let both = world.merged(update("b", "sites", &id, 1, json!({ "note": "c", "visit_count": 4 }))).await;
+    assert_eq!(
+        (both.status, world.held().await.remove(0).paths),
+        (Status::Conflict, vec![vec!["note".to_owned()]])
+    );
 }
 
 /// No value is dropped in silence (promise 11).

@@ -25,6 +25,7 @@ over_every_store![
     a_record_with_a_uuid_is_made_anew_under_another,
     two_creates_become_one,
     a_natural_key_may_be_taken_since,
+    what_it_referred_to_may_be_gone_since,
     who_may_decide_and_once,
     pages_of_what_is_held,
 ];
@@ -305,6 +306,19 @@ async fn a_natural_key_may_be_taken_since<S: Store>(store: S) {
     assert_eq!(refused(&world, &conflict, "client-wins", Value::Null).await.0, "key-taken");
     let row = decide(&world, &conflict, "client-wins", json!({ "code": "L" })).await.unwrap().0.unwrap();
     assert_ne!(row.id, id);
+}
+
+async fn what_it_referred_to_may_be_gone_since<S: Store>(store: S) {
+    let world = World::new(store);
+    let project = world.made(create("p", "projects", &temp(7, "projects"), json!({ "name": "x" }))).await;
+    let id = job(&world, json!({ "title": "Theirs" })).await;
+    let data = json!({ "title": "Ours", "project_id": project });
+    let conflict = held(&world, ours("a", &id, json!({ "title": "Splice" }), data)).await;
+    world.made(delete("d", "projects", &project, 1)).await;
+    assert_eq!(refused(&world, &conflict, "client-wins", Value::Null).await.0, "reference-missing");
+    let row =
+        decide(&world, &conflict, "client-wins", json!({ "project_id": null })).await.unwrap().0.unwrap();
+    assert_eq!((&row.data["title"], &row.data["project_id"]), (&json!("Ours"), &json!(null)));
 }
 
 async fn who_may_decide_and_once<S: Store>(store: S) {
