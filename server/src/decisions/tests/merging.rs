@@ -242,11 +242,17 @@ async fn what_is_held_was_answered_for_good<S: Store>(store: S) {
 
 async fn nothing_is_held_unasked<S: Store>(store: S) {
     let mut world = World::new(store);
-    let id = job(&world, json!({ "title": "Theirs" })).await;
-    let operation = ours("a", &id, json!({ "title": "Splice" }), json!({ "title": "Ours" }));
-    assert_eq!(world.one(operation.clone()).await.conflict_id, None);
+    let id = job(&world, json!({ "title": "Theirs", "code": "K" })).await;
+    let edit = |key: &str| ours(key, &id, json!({ "title": "Splice" }), json!({ "title": "Ours" }));
+    let twin = create("b", "jobs", &temp(2, "jobs"), json!({ "title": "x", "code": "K" }));
+    for operation in [edit("a"), twin, delete("c", "jobs", &id, 1)] {
+        let result = world.one(operation).await;
+        assert_eq!((result.status, result.conflict_id), (Status::Conflict, None));
+    }
+    world.made(delete("d", "jobs", &id, 2)).await;
+    assert_eq!(world.one(edit("e")).await.conflict_id, None);
     world.rules.schema = None;
-    let result = world.merged(operation).await;
+    let result = world.merged(edit("f")).await;
     assert_eq!((result.status, result.conflict_id), (Status::Conflict, None));
     assert_eq!(world.held().await, []);
 }

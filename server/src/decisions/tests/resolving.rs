@@ -13,6 +13,8 @@ use crate::store::memory::MemoryStore;
 
 over_every_store![
     each_way_with_what_both_changed,
+    the_later_is_told_by_what_is_there_now,
+    a_copy_that_comes_after_the_answer_is_forgotten_opens_nothing,
     what_was_not_contested_is_merged_by_any_way,
     it_is_about_the_record_as_it_is_now,
     without_a_base_what_others_changed_since_is_theirs,
@@ -99,6 +101,27 @@ async fn each_way_with_what_both_changed<S: Store>(store: S) {
             (resolution, "ana", world.now)
         );
     }
+}
+
+async fn the_later_is_told_by_what_is_there_now<S: Store>(store: S) {
+    let mut world = World::new(store);
+    let (id, conflict) = contested(&mut world).await;
+    world.now += 10_000;
+    world.made(update("since", "jobs", &id, 2, json!({ "title": "Later" }))).await;
+    assert_eq!(left(&world, &conflict, "last-write-wins").await.unwrap()["title"], "Later");
+}
+
+async fn a_copy_that_comes_after_the_answer_is_forgotten_opens_nothing<S: Store>(store: S) {
+    let mut world = World::new(store);
+    let id = job(&world, json!({ "title": "Theirs" })).await;
+    let operation = ours("a", &id, json!({ "title": "Splice" }), json!({ "title": "Ours" }));
+    let conflict = held(&world, operation.clone()).await;
+    left(&world, &conflict, "server-wins").await;
+    world.now += 10_000;
+    world.purge(world.now).await;
+    assert_eq!(held(&world, operation).await, conflict);
+    let all = world.held().await;
+    assert_eq!((all.len(), all[0].decision.is_some()), (1, true));
 }
 
 async fn what_was_not_contested_is_merged_by_any_way<S: Store>(store: S) {
