@@ -5,4 +5,6 @@ pub mod decisions;
 pub mod demo;
 #[cfg(feature = "service")]
 pub mod http;
+#[cfg(feature = "service")]
+pub mod live;
 pub mod store;

@@ -13,6 +13,7 @@ use landfall_server::decisions::port::{Store, Transaction};
 use landfall_server::decisions::{RETENTION_MS, Rules};
 use landfall_server::demo;
 use landfall_server::http::{Access, REQUEST_TIMEOUT, Service, app};
+use landfall_server::live::Live;
 use landfall_server::store::sqlite::SqliteStore;
 use tokio::net::TcpListener;
 
@@ -94,10 +95,12 @@ async fn run(arguments: Arguments) -> Result<(), Failure> {
     if let (true, Some(schema)) = (arguments.demo, &schema) {
         demo::fill(&store, schema, now_ms()).await?;
     }
+    let live = Live::default();
     let service = Service {
         store: store.clone(),
         rules: Rules::new(schema),
         access,
+        live: live.clone(),
         clock: now_ms,
         timeout: REQUEST_TIMEOUT,
     };
@@ -108,7 +111,10 @@ async fn run(arguments: Arguments) -> Result<(), Failure> {
     // An answer is small and waited for: it must not be held back to be sent with a next one that never comes.
     let listener = listener.tap_io(|stream| drop(stream.set_nodelay(true)));
     axum::serve(listener, app(service, arguments.static_files.as_deref()))
-        .with_graceful_shutdown(asked_to_stop())
+        .with_graceful_shutdown(async move {
+            asked_to_stop().await;
+            live.stop();
+        })
         .await?;
     store.close().await;
     Ok(())

@@ -153,6 +153,28 @@ fn a_new_epoch_turns_old_cursors_away() {
     assert_ne!(epoch(&["--new-epoch"]), first);
 }
 
+/// A stream never ends by itself, and a server that is asked to stop waits for what is under way.
+#[test]
+#[cfg(unix)]
+fn a_stream_does_not_keep_the_server_from_stopping() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut server = start(&directory.path().join("data.sqlite"), &[]);
+    let mut stream = TcpStream::connect(&server.address).unwrap();
+    write!(
+        stream,
+        "GET /api/sync/stream?entityTypes=tasks HTTP/1.1\r\nHost: {}\r\nLandfall-Protocol: 1\r\n\r\n",
+        server.address
+    )
+    .unwrap();
+    let mut lines = BufReader::new(stream).lines().map_while(Result::ok);
+    assert!(lines.any(|line| line == "event: hello"), "no hello came");
+    let signal = Command::new("kill").args(["-TERM", &server.child.id().to_string()]).status().unwrap();
+    assert!(signal.success());
+    // The stream ends, then the process: were it not to, the test would not either.
+    assert_eq!(lines.filter(|line| line.starts_with("event:")).count(), 0);
+    assert!(server.child.wait().unwrap().success());
+}
+
 fn refused(arguments: &[&str]) -> String {
     let Output { status, stdout, stderr } = Command::new(PROGRAM).args(arguments).output().unwrap();
     assert!(!status.success());

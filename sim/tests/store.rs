@@ -1,7 +1,7 @@
 //! The simulated server's store keeps the store port's contract. That only one transaction is open at a time, it does not: that is
 //! what it is for.
 
-use landfall_server::store::contract;
+use landfall_server::store::{contract, contract_conflicts};
 use landfall_sim::{
     dice::Dice,
     executor::Time,
@@ -14,15 +14,15 @@ fn store() -> SimStore {
 }
 
 macro_rules! contract {
-    ($($test:ident),* $(,)?) => {
+    ($suite:ident: $($test:ident),* $(,)?) => {
         $(#[tokio::test]
         async fn $test() {
-            contract::$test(store()).await;
+            $suite::$test(store()).await;
         })*
     };
 }
 
-contract![
+contract![contract:
     begins_empty,
     what_is_committed_is_there_whole,
     what_is_dropped_never_was,
@@ -36,6 +36,12 @@ contract![
     tenants_do_not_meet,
     a_snapshot_reads_one_state,
     a_purge_forgets_what_is_old,
+];
+
+contract![contract_conflicts:
+    conflicts_come_back_exactly,
+    conflicts_are_taken_back_with_the_rest,
+    conflicts_are_found_in_order_and_in_pages,
 ];
 
 /// The one thing that it does otherwise: a place that is given early may be committed late, and until then nobody sees past it.

@@ -5,6 +5,9 @@
 //! internally tagged: serde buffers those, and a buffer cannot carry an opaque `B`. Times are milliseconds since the Unix
 //! epoch; all integers stay below 2^53, where JavaScript still counts.
 
+pub mod conflicts;
+pub mod live;
+
 use serde::{Deserialize, Serialize};
 
 /// The version of the protocol that this module describes.
@@ -30,6 +33,10 @@ pub struct Upload<B> {
     pub epoch: Option<String>,
     /// By the device's clock.
     pub sent_at: u64,
+    /// Whether the server is to merge what is overtaken, by its schema's rules, and to hold what they leave open. Without a
+    /// schema it does not.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub merge: bool,
     /// In the order in which they are to be applied.
     pub operations: Vec<Operation<B>>,
 }
@@ -49,6 +56,18 @@ pub struct Operation<B> {
     /// The version the change was made on; absent for a create. An update or delete of a record under its temporary id
     /// may leave it out: it then builds on what the create made.
     pub base_version: Option<u64>,
+    /// When the server had made that version, by its clock. For tables that find conflicts by timestamp; without it the
+    /// version counts.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub base_updated_at: Option<u64>,
+    /// The hash of that version's own fields, roll-ups left out ([`own_hash`](crate::merge::detect::own_hash)). For
+    /// tables that find conflicts by content; without it the version counts.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub base_hash: Option<String>,
+    /// What the fields of `data` and `unset` held in that version; one that is not in it was absent. For who merges: without
+    /// it nobody knows what the change began from.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub base: Option<B>,
     /// The fields to set: all of a create's, the changed ones of an update's.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub data: Option<B>,
@@ -175,6 +194,10 @@ pub struct OperationResult<B> {
     /// Conflict: the record is deleted.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub deletion: Option<DeletionRow>,
+    /// Conflict: under which id the server holds it for a decision, where it does. No part of the [`Outcome`]: to who does
+    /// not look for decisions at the server it is a conflict like any other.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub conflict_id: Option<String>,
     /// Rejected: the stable code.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub code: Option<String>,
@@ -264,6 +287,7 @@ impl<B> OperationResult<B> {
             updated_at: None,
             record: None,
             deletion: None,
+            conflict_id: None,
             code: None,
             field: None,
             message: None,
@@ -309,6 +333,7 @@ impl<B> OperationResult<B> {
             updated_at,
             record,
             deletion,
+            conflict_id: _,
             code,
             field,
             message,

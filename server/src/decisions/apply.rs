@@ -1,10 +1,12 @@
 //! What one operation does to the records, or why it does nothing.
 
 use landfall_core::ids::is_temporary;
-use landfall_core::protocol::{Applied, Operation, OperationKind, Rejection};
-use landfall_core::schema::{Ids, Table};
+use landfall_core::merge::Contest;
+use landfall_core::protocol::{Applied, Operation, OperationKind};
+use landfall_core::schema::{Ids, Table, rules::Detect};
 use serde_json::Value;
 
+use super::holding::Open;
 use super::port::{Fields, Record, StoreError, Transaction};
 use super::upload::Batch;
 use super::{Code, Role, scope, values};
@@ -12,21 +14,23 @@ use super::{Code, Role, scope, values};
 /// Why an operation was not applied.
 #[derive(Debug)]
 pub(super) enum Reason {
-    Rejected(Rejection),
+    Rejected {
+        code: Code,
+        field: Option<String>,
+        message: String,
+    },
     /// The record that is in the way, or its tombstone.
     Conflict(Box<Record>),
+    /// The record in the way, and what its table's rules leave to a person.
+    Open(Box<Open>),
     Deferred,
     Store(StoreError),
 }
 
 impl Reason {
     pub(super) fn rejected(code: Code, field: Option<&str>, message: &str) -> Self {
-        Self::Rejected(rejection(code, field, message))
+        Self::Rejected { code, field: field.map(str::to_owned), message: message.to_owned() }
     }
-}
-
-pub(super) fn rejection(code: Code, field: Option<&str>, message: &str) -> Rejection {
-    Rejection { code: code.name().to_owned(), field: field.map(str::to_owned), message: message.to_owned() }
 }
 
 impl From<StoreError> for Reason {
@@ -35,7 +39,20 @@ impl From<StoreError> for Reason {
     }
 }
 
-pub(super) type Decided = Result<Applied<Value>, Reason>;
+/// What was done, and what was settled on the way.
+pub(super) struct Done {
+    pub(super) applied: Applied<Value>,
+    pub(super) contests: Vec<Contest>,
+}
+
+impl From<Record> for Done {
+    fn from(record: Record) -> Self {
+        let Record { id, version, updated_at, .. } = record;
+        Self { applied: Applied { record_id: id, version, updated_at, record: None }, contests: Vec::new() }
+    }
+}
+
+pub(super) type Decided = Result<Done, Reason>;
 
 /// Applies an operation. What it has written when it fails is the caller's to undo, by the savepoint.
 pub(super) async fn apply<T: Transaction>(batch: &mut Batch<'_, T>, operation: &Operation<Value>) -> Decided {
@@ -52,7 +69,7 @@ pub(super) async fn apply<T: Transaction>(batch: &mut Batch<'_, T>, operation: &
     match operation.operation {
         OperationKind::Create => create(batch, operation, table).await,
         OperationKind::Update => update(batch, operation, table).await,
-        OperationKind::Delete => batch.delete(operation).await,
+        OperationKind::Delete => batch.delete(operation, table).await,
         OperationKind::Withdraw => {
             Err(Reason::rejected(Code::Withdrawn, None, "given up before it was applied"))
         }
@@ -84,23 +101,36 @@ async fn create<T: Transaction>(
     }
     let id = if temporary { batch.tx.next_id().await? } else { local.to_owned() };
     batch.resolve_references(&mut data, table, Some((local, &operation.table, &id))).await?;
+    let created_as = temporary.then(|| local.to_owned());
+    Ok(make(batch, &operation.table, id, created_as, data, table).await?.into())
+}
+
+/// Writes a record that is new, under an id that is.
+pub(super) async fn make<T: Transaction>(
+    batch: &mut Batch<'_, T>,
+    name: &str,
+    id: String,
+    created_as: Option<String>,
+    data: Fields,
+    table: Option<&Table>,
+) -> Result<Record, Reason> {
     let seq = batch.tx.next_seq().await?;
     let record = Record {
         tenant: batch.caller.tenant.clone(),
-        table: operation.table.clone(),
+        table: name.to_owned(),
         id,
         version: 1,
         updated_at: batch.now,
         deleted: false,
-        created_as: temporary.then(|| local.to_owned()),
+        created_as,
         created_by: batch.caller.principal.clone(),
         seq,
         scope_seq: seq,
         data,
     };
     check_natural_keys(batch, &record, table, None).await?;
-    batch.tx.put(&record).await?;
-    Ok(applied(record))
+    batch.put(&record).await?;
+    Ok(record)
 }
 
 async fn update<T: Transaction>(
@@ -111,33 +141,59 @@ async fn update<T: Transaction>(
     let mut changes = values::fields_of(operation.data.clone())?;
     values::check_set(&changes, table)?;
     values::check_unset(&operation.unset, &changes, table)?;
-    let current = batch.current(operation).await?;
+    let current = match batch.current(operation, table).await {
+        Err(Reason::Conflict(theirs)) if batch.merges && !theirs.deleted => Err(theirs),
+        found => Ok(found?),
+    };
     batch.resolve_references(&mut changes, table, None).await?;
-    let mut data = current.data.clone();
-    data.extend(changes);
-    for name in &operation.unset {
-        data.remove(name);
+    match (current, table) {
+        (Ok(current), _) => {
+            let mut data = current.data.clone();
+            data.extend(changes);
+            data.retain(|name, _| !operation.unset.contains(name));
+            Ok(change(batch, &current, data, table).await?.into())
+        }
+        (Err(theirs), Some(table)) => batch.merge(operation, table, changes, *theirs).await,
+        (Err(theirs), None) => Err(Reason::Conflict(theirs)),
     }
+}
+
+/// Writes the next version of a record.
+pub(super) async fn change<T: Transaction>(
+    batch: &mut Batch<'_, T>,
+    current: &Record,
+    data: Fields,
+    table: Option<&Table>,
+) -> Result<Record, Reason> {
     let seq = batch.tx.next_seq().await?;
     let deciding = batch
         .rules
         .schema
         .as_ref()
-        .filter(|schema| scope::decides(schema, &operation.table, &current.data, &data));
+        .filter(|schema| scope::decides(schema, &current.table, &current.data, &data));
     let record = Record {
         version: current.version + 1,
-        updated_at: batch.now,
+        updated_at: time_of_change(current, table, batch.now),
         seq,
         scope_seq: if deciding.is_some() { seq } else { current.scope_seq },
         data,
         ..current.clone()
     };
     check_natural_keys(batch, &record, table, Some(&current.data)).await?;
-    batch.tx.put(&record).await?;
+    batch.put(&record).await?;
     if let Some(schema) = deciding {
         batch.touch(schema, &record).await?;
     }
-    Ok(applied(record))
+    Ok(record)
+}
+
+/// Where conflicts are found by time, a version is later than the one before it, though they were made in one millisecond or
+/// the clock was set back.
+fn time_of_change(current: &Record, table: Option<&Table>, now: u64) -> u64 {
+    match table.map(|table| table.detect) {
+        Some(Detect::Timestamp) => now.max(current.updated_at + 1),
+        Some(Detect::Version | Detect::Hash) | None => now,
+    }
 }
 
 /// A record is made under a temporary id, or under a UUID where the schema says so. Any other name could be one that the
@@ -195,8 +251,4 @@ async fn check_natural_keys<T: Transaction>(
         }
     }
     Ok(())
-}
-
-fn applied(record: Record) -> Applied<Value> {
-    Applied { record_id: record.id, version: record.version, updated_at: record.updated_at, record: None }
 }

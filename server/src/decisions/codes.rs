@@ -21,6 +21,16 @@ pub enum Code {
     MethodNotAllowed,
     /// The schema has no such scope.
     UnknownScope,
+    /// The parameters of the address are not of the documented form.
+    InvalidQuery,
+    /// No such conflict is held.
+    ConflictNotFound,
+    /// Somebody has decided it.
+    ConflictResolved,
+    /// The decision leaves something open.
+    ConflictOpen,
+    /// Another record has the natural key.
+    KeyTaken,
     /// The server was restored from a backup.
     EpochChanged,
     /// The cursor no longer leads anywhere.
@@ -33,6 +43,10 @@ pub enum Code {
     UnsupportedMediaType,
     /// Neither plain nor gzip.
     UnsupportedEncoding,
+    /// The tenant has as many streams as it may.
+    TooManyStreams,
+    /// The tenant has as many locks as it may.
+    TooManyLocks,
     /// It took too long.
     Timeout,
     /// The database is busy.
@@ -59,7 +73,7 @@ pub enum Code {
 
 impl Code {
     /// All of them, in the order of the docs.
-    pub const ALL: [Self; 26] = [
+    pub const ALL: [Self; 33] = [
         Self::MalformedBody,
         Self::NestingTooDeep,
         Self::ProtocolMissing,
@@ -69,12 +83,19 @@ impl Code {
         Self::NotFound,
         Self::MethodNotAllowed,
         Self::UnknownScope,
+        Self::InvalidQuery,
+        Self::ConflictNotFound,
+        Self::ConflictResolved,
+        Self::ConflictOpen,
+        Self::KeyTaken,
         Self::EpochChanged,
         Self::CursorExpired,
         Self::BatchTooLarge,
         Self::BodyTooLarge,
         Self::UnsupportedMediaType,
         Self::UnsupportedEncoding,
+        Self::TooManyStreams,
+        Self::TooManyLocks,
         Self::Timeout,
         Self::Unavailable,
         Self::Internal,
@@ -121,12 +142,19 @@ impl Code {
             | Self::NotFound
             | Self::MethodNotAllowed
             | Self::UnknownScope
+            | Self::InvalidQuery
+            | Self::ConflictNotFound
+            | Self::ConflictResolved
+            | Self::ConflictOpen
+            | Self::KeyTaken
             | Self::EpochChanged
             | Self::CursorExpired
             | Self::BatchTooLarge
             | Self::BodyTooLarge
             | Self::UnsupportedMediaType
             | Self::UnsupportedEncoding
+            | Self::TooManyStreams
+            | Self::TooManyLocks
             | Self::Timeout
             | Self::Unavailable
             | Self::Internal => false,
@@ -203,6 +231,33 @@ impl Code {
                 "The schema has no such scope",
                 "Give client and server the same schema.",
             ),
+            Self::InvalidQuery => (
+                "invalid-query",
+                Some(400),
+                "The parameters of the address cannot be read",
+                "`detail` says which and why.",
+            ),
+            Self::ConflictNotFound => {
+                ("conflict-not-found", Some(404), "No such conflict is held", "Ask for those that are.")
+            }
+            Self::ConflictResolved => (
+                "conflict-resolved",
+                Some(409),
+                "Somebody has decided the conflict",
+                "Nothing, or change the record anew.",
+            ),
+            Self::ConflictOpen => (
+                "conflict-open",
+                Some(422),
+                "The decision leaves something open",
+                "`detail` names the paths. Give their fields in `data`, or choose a resolution that settles them.",
+            ),
+            Self::KeyTaken => (
+                "key-taken",
+                Some(409),
+                "Another record has the natural key",
+                "Give other values for it in `data`, or resolve otherwise.",
+            ),
             Self::EpochChanged => (
                 "epoch-changed",
                 Some(409),
@@ -239,6 +294,18 @@ impl Code {
                 "The content encoding is not spoken here",
                 "Send the body plain or as `gzip`.",
             ),
+            Self::TooManyStreams => (
+                "too-many-streams",
+                Some(503),
+                "The tenant has as many streams as it may",
+                "Pull now and then, and try again after `Retry-After`.",
+            ),
+            Self::TooManyLocks => (
+                "too-many-locks",
+                Some(503),
+                "The tenant has as many locks as it may",
+                "Edit without one: it is advice. Some expire soon.",
+            ),
             Self::Timeout => {
                 ("timeout", Some(503), "The request took too long", "Send it again: the keys make that safe.")
             }
@@ -259,7 +326,7 @@ impl Code {
             ),
             Self::InvalidValue => (
                 "invalid-value",
-                None,
+                Some(422),
                 "A value that the schema does not allow",
                 "`field` names it. Correct it and write again.",
             ),
@@ -271,13 +338,13 @@ impl Code {
             ),
             Self::ReferenceMissing => (
                 "reference-missing",
-                None,
+                Some(422),
                 "The record referred to does not exist",
                 "`field` names the reference. Choose another parent or create it first.",
             ),
             Self::ReferenceInUse => (
                 "reference-in-use",
-                None,
+                Some(422),
                 "Other records refer to it",
                 "Delete or move those that refer to it first.",
             ),
@@ -294,7 +361,7 @@ impl Code {
                 "Nothing: it was not applied and never will be.",
             ),
             Self::Forbidden => {
-                ("forbidden", None, "The role does not allow it", "Ask for the right to change this.")
+                ("forbidden", Some(403), "The role does not allow it", "Ask for the right to change this.")
             }
         }
     }

@@ -3,25 +3,31 @@
 use std::collections::HashSet;
 
 use landfall_core::protocol::{Applied, Operation};
-use landfall_core::schema::OnDelete;
+use landfall_core::schema::{OnDelete, Table};
 use serde_json::Value;
 
 use super::Code;
-use super::apply::{Decided, Reason};
+use super::apply::{Decided, Done, Reason};
 use super::port::{Fields, Record, Transaction};
 use super::upload::Batch;
 
 impl<T: Transaction> Batch<'_, T> {
+    /// Deletes the record that an operation is about.
+    pub(super) async fn delete(&mut self, operation: &Operation<Value>, table: Option<&Table>) -> Decided {
+        let root = self.current(operation, table).await?;
+        let (record_id, version) = (root.id.clone(), root.version + 1);
+        self.bury_with_all(root).await?;
+        let applied = Applied { record_id, version, updated_at: self.now, record: None };
+        Ok(Done { applied, contests: Vec::new() })
+    }
+
     /// Puts a tombstone in the record's place and, where the schema says cascade, in its children's. Theirs come first: a
     /// reader that stops between two pages has no child without a parent.
-    pub(super) async fn delete(&mut self, operation: &Operation<Value>) -> Decided {
-        let root = self.current(operation).await?;
-        let version = root.version + 1;
-        let id = root.id.clone();
+    pub(super) async fn bury_with_all(&mut self, root: Record) -> Result<(), Reason> {
         for record in self.cascade(root).await?.into_iter().rev() {
             self.bury(record).await?;
         }
-        Ok(Applied { record_id: id, version, updated_at: self.now, record: None })
+        Ok(())
     }
 
     /// Everything that goes with `root`, breadth first from it, or the refusal. A child whose rule is `refuse` refuses
@@ -68,6 +74,6 @@ impl<T: Transaction> Batch<'_, T> {
             data: Fields::new(),
             ..record
         };
-        Ok(self.tx.put(&tombstone).await?)
+        Ok(self.put(&tombstone).await?)
     }
 }

@@ -1,6 +1,7 @@
 //! Which record an operation means: server ids, and temporary ones that the server exchanged before.
 
 use landfall_core::ids::is_temporary;
+use landfall_core::merge::detect::{self, Current, MadeOn, own_hash};
 use landfall_core::protocol::Operation;
 use landfall_core::schema::Table;
 use serde_json::Value;
@@ -10,15 +11,33 @@ use super::apply::Reason;
 use super::port::{Fields, Record, Transaction};
 use super::upload::Batch;
 
+/// Whether an operation that builds on this version finds another record than it was made on, as its table tells it.
+fn is_overtaken(
+    operation: &Operation<Value>,
+    version: Option<u64>,
+    record: &Record,
+    table: Option<&Table>,
+) -> bool {
+    let made_on =
+        MadeOn { version, updated_at: operation.base_updated_at, hash: operation.base_hash.as_deref() };
+    let hash = || table.map(|table| own_hash(&record.data, table)).unwrap_or_default();
+    let current = Current { version: record.version, updated_at: record.updated_at, hash: &hash };
+    detect::is_overtaken(table.map(|table| table.detect).unwrap_or_default(), made_on, current)
+}
+
 impl<T: Transaction> Batch<'_, T> {
     /// The living record that an update or delete is about, in the version it builds on.
-    pub(super) async fn current(&mut self, operation: &Operation<Value>) -> Result<Record, Reason> {
+    pub(super) async fn current(
+        &mut self,
+        operation: &Operation<Value>,
+        table: Option<&Table>,
+    ) -> Result<Record, Reason> {
         let id = operation.record_id.as_str();
         let tenant = self.caller.tenant.as_str();
-        let mut base = operation.base_version;
+        let mut version = operation.base_version;
         let found = if is_temporary(id) {
             // Who knows no server id knows no version but the one that the create made.
-            base = base.or(Some(1));
+            version = version.or(Some(1));
             let found = self.tx.record_created_as(tenant, &self.caller.principal, id).await?;
             found.filter(|record| record.table == operation.table)
         } else {
@@ -30,7 +49,7 @@ impl<T: Transaction> Batch<'_, T> {
                 let message = format!("`{}` has no record `{id}`", operation.table);
                 Err(Reason::rejected(Code::RecordNotFound, None, &message))
             }
-            Some(record) if record.deleted || base != Some(record.version) => {
+            Some(record) if record.deleted || is_overtaken(operation, version, &record, table) => {
                 Err(Reason::Conflict(Box::new(record)))
             }
             Some(record) => Ok(record),

@@ -8,6 +8,8 @@
 //! 3. The answers remembered under the operation's key, for this principal, come first: what was answered definitely is
 //!    answered again, whatever the body says now. Only then may it be `expired`, deferred behind a failed dependency, or
 //!    decided ([`apply`]).
+//!    Whether a record is still what an operation was made on is told by its version, its time or its content, as the
+//!    schema says for the table.
 //! 4. A definite answer is remembered, each operation leaves a line in the audit, and the transaction commits. If it
 //!    does not, nothing of the batch has happened.
 //!
@@ -18,12 +20,15 @@
 
 mod apply;
 pub mod codes;
+mod conflicts;
 mod cursor;
 mod delete;
 mod download;
+mod holding;
 mod identity;
 pub mod port;
 mod scope;
+mod three_way;
 mod upload;
 mod values;
 
@@ -34,11 +39,13 @@ use landfall_core::protocol::PROTOCOL;
 use landfall_core::schema::Schema;
 
 pub use codes::Code;
+pub use conflicts::{conflicts, place_of, resolve};
 pub use download::download;
-pub use upload::upload;
+pub use upload::{upload, upload_and_tell};
 #[cfg(test)]
 pub(crate) use values::check_record;
 
+use apply::Reason;
 use port::StoreError;
 
 /// Who asks, by the token and never by the body.
@@ -111,6 +118,26 @@ pub enum Refusal {
     /// A download of nothing.
     #[error("`entityTypes` must name at least one table")]
     NothingAsked,
+    /// A decision by somebody who only reads.
+    #[error("this role only reads")]
+    Forbidden,
+    /// A decision about a conflict that the tenant does not have.
+    #[error("no conflict `{0}` is held")]
+    ConflictNotFound(String),
+    /// A decision about a conflict that somebody has decided.
+    #[error("principal `{0}` has decided already")]
+    ConflictResolved(String),
+    /// A decision that leaves something open.
+    #[error("still open: {0}")]
+    ConflictOpen(String),
+    /// A decision that would make a record that must not be.
+    #[error("{message}")]
+    Rejected {
+        /// Why not.
+        code: Code,
+        /// For people.
+        message: String,
+    },
     /// The store could not do it.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -129,8 +156,31 @@ impl Refusal {
             Self::UnknownTable(_) => Code::UnknownTable,
             Self::UnknownScope(_) => Code::UnknownScope,
             Self::NothingAsked => Code::MalformedBody,
+            Self::Forbidden => Code::Forbidden,
+            Self::ConflictNotFound(_) => Code::ConflictNotFound,
+            Self::ConflictResolved(_) => Code::ConflictResolved,
+            Self::ConflictOpen(_) => Code::ConflictOpen,
+            Self::Rejected { code, .. } => *code,
             Self::Store(StoreError::Busy) => Code::Unavailable,
             Self::Store(StoreError::Failed(_)) => Code::Internal,
+        }
+    }
+}
+
+/// An operation is answered by name; a decision is refused.
+impl From<Reason> for Refusal {
+    fn from(reason: Reason) -> Self {
+        let taken_by = |record: port::Record| Self::Rejected {
+            code: Code::KeyTaken,
+            message: format!("`{}` `{}` has the natural key", record.table, record.id),
+        };
+        match reason {
+            Reason::Rejected { code, message, .. } => Self::Rejected { code, message },
+            Reason::Conflict(record) => taken_by(*record),
+            Reason::Open(open) => taken_by(open.theirs),
+            // It waits for something of its own batch, and a decision has none.
+            Reason::Deferred => StoreError::Busy.into(),
+            Reason::Store(error) => error.into(),
         }
     }
 }

@@ -12,6 +12,7 @@
 
 use std::future::Future;
 
+use landfall_core::protocol::conflicts::{ConflictCounts, ConflictKind, ConflictState, Resolution};
 use landfall_core::protocol::{
     DeletionReason, DeletionRow, EntityRow, OperationKind, OperationResult, Status,
 };
@@ -124,7 +125,7 @@ pub struct AuditLine {
     pub local_id: String,
     /// The server's id, where it came to that.
     pub record_id: Option<String>,
-    /// `data`, `unset` and `baseVersion` as they were sent.
+    /// `data`, `unset` and `baseVersion` as they were sent; `merged`: what rules settled, and what lost by it.
     pub payload: Value,
     /// What became of it.
     pub status: Status,
@@ -138,6 +139,94 @@ pub struct AuditLine {
     pub sent_at: u64,
     /// When it was decided, by the server's clock.
     pub decided_at: u64,
+}
+
+/// An operation that met something else than it was made on, kept until somebody decides and after that for ever: what lost is
+/// in it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Conflict {
+    /// Whose data.
+    pub tenant: String,
+    /// A UUID, the same for the same operation.
+    pub id: String,
+    /// The operation's id.
+    pub operation_id: String,
+    /// Who sent it.
+    pub principal: String,
+    /// From where.
+    pub device_id: String,
+    /// Of which table.
+    pub table: String,
+    /// The server's id of the record in the way.
+    pub record_id: String,
+    /// What was asked.
+    pub operation: OperationKind,
+    /// What met.
+    pub kind: ConflictKind,
+    /// What the operation began from; `None`: from nothing, or it did not say.
+    pub base: Option<Fields>,
+    /// What it made of that; `None`: a deletion.
+    pub ours: Option<Fields>,
+    /// When, by the server's clock.
+    pub ours_at: u64,
+    /// What was there when it came; `None`: a tombstone.
+    pub theirs: Option<Fields>,
+    /// Where a person has to decide; empty where it is about the record as a whole.
+    pub paths: Vec<Vec<String>>,
+    /// When it was found.
+    pub at: u64,
+    /// `None`: it is open.
+    pub decision: Option<Decision>,
+}
+
+/// How a conflict was resolved.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Decision {
+    /// Which way.
+    pub resolution: Resolution,
+    /// By which principal.
+    pub by: String,
+    /// When, by the server's clock.
+    pub at: u64,
+}
+
+impl Conflict {
+    /// Whether somebody has decided.
+    #[must_use]
+    pub const fn state(&self) -> ConflictState {
+        match self.decision {
+            None => ConflictState::Open,
+            Some(_) => ConflictState::Resolved,
+        }
+    }
+}
+
+/// Which conflicts are asked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ConflictsQuery {
+    /// Whose data.
+    pub tenant: String,
+    /// `None`: whether decided or not.
+    pub state: Option<ConflictState>,
+    /// `None`: of all tables.
+    pub table: Option<String>,
+    /// `None`: of all kinds.
+    pub kind: Option<ConflictKind>,
+    /// Behind the one found at this time under this id.
+    pub after: Option<(u64, String)>,
+    /// How many at most.
+    pub limit: u32,
+}
+
+/// Conflicts by the time when they were found, then by id.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Conflicts {
+    /// Those asked for.
+    pub conflicts: Vec<Conflict>,
+    /// Whether there are more behind these.
+    pub has_more: bool,
+    /// Of all that the tenant has.
+    pub counts: ConflictCounts,
 }
 
 /// What the store knows about itself.
@@ -221,6 +310,12 @@ pub trait Snapshot: Send {
         table: &str,
         id: &str,
     ) -> impl Future<Output = Result<Option<Record>, StoreError>> + Send;
+
+    /// What one tenant holds for a decision, or held.
+    fn conflicts(
+        &mut self,
+        query: ConflictsQuery,
+    ) -> impl Future<Output = Result<Conflicts, StoreError>> + Send;
 }
 
 /// The write transaction. Dropped without [`Transaction::commit`], it never was.
@@ -272,6 +367,16 @@ pub trait Transaction: Send {
 
     /// Remembers an answer under its key. There is none yet.
     fn remember(&mut self, answer: &Answer) -> impl Future<Output = Result<(), StoreError>> + Send;
+
+    /// A conflict of this id.
+    fn conflict(
+        &mut self,
+        tenant: &str,
+        id: &str,
+    ) -> impl Future<Output = Result<Option<Conflict>, StoreError>> + Send;
+
+    /// Writes a conflict in place of what has its tenant and id.
+    fn put_conflict(&mut self, conflict: &Conflict) -> impl Future<Output = Result<(), StoreError>> + Send;
 
     /// Adds a line to the audit.
     fn audit(&mut self, line: &AuditLine) -> impl Future<Output = Result<(), StoreError>> + Send;

@@ -44,7 +44,7 @@ impl<T: Transaction> Batch<'_, T> {
                     if seen.insert((record.table.clone(), record.id.clone())) {
                         record.seq = self.tx.next_seq().await?;
                         record.scope_seq = record.seq;
-                        self.tx.put(&record).await?;
+                        self.put(&record).await?;
                         reached.push((record.table, record.id));
                     }
                 }

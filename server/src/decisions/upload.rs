@@ -3,15 +3,19 @@
 use std::collections::{HashMap, HashSet};
 
 use landfall_core::ids::is_temporary;
+use landfall_core::merge::Contest;
 use landfall_core::planted;
+use landfall_core::protocol::live::Changed;
 use landfall_core::protocol::{
-    DeletionReason, Mapping, Operation, OperationKind, OperationResult, Outcome, PROTOCOL, Status, Theirs,
-    Upload, UploadAnswer,
+    DeletionReason, Mapping, Operation, OperationKind, OperationResult, Outcome, PROTOCOL, Rejection, Status,
+    Theirs, Upload, UploadAnswer,
 };
+use landfall_core::schema::rules::Detect;
 use serde_json::{Value, json};
 
-use super::apply::{Reason, apply, rejection};
-use super::port::{Answer, AuditLine, Position, Store, Transaction};
+use super::apply::{Done, Reason, apply};
+use super::port::{Answer, AuditLine, Position, Record, Store, StoreError, Transaction};
+use super::three_way::told;
 use super::{Caller, Code, Refusal, Rules};
 
 /// When a deferred operation may be worth another try. What it waits for needs somebody's decision, so not at once.
@@ -25,6 +29,28 @@ pub(super) struct Batch<'a, T> {
     pub(super) now: u64,
     /// Temporary ids whose create came earlier in this batch and made nothing.
     pub(super) unmade: HashSet<String>,
+    /// Whether what is overtaken is merged or held. Only with a schema.
+    pub(super) merges: bool,
+    pub(super) device_id: String,
+    /// By the device's clock.
+    pub(super) sent_at: u64,
+    /// What was written, in order.
+    pub(super) changed: Vec<Changed>,
+}
+
+/// What was decided about an operation.
+struct Verdict {
+    outcome: Outcome<Value>,
+    /// Under which it is held.
+    conflict_id: Option<String>,
+    /// What was settled.
+    contests: Vec<Contest>,
+}
+
+impl From<Outcome<Value>> for Verdict {
+    fn from(outcome: Outcome<Value>) -> Self {
+        Self { outcome, conflict_id: None, contests: Vec::new() }
+    }
 }
 
 /// Answers an upload.
@@ -35,6 +61,18 @@ pub async fn upload<S: Store>(
     now: u64,
     request: Upload<Value>,
 ) -> Result<UploadAnswer<Value>, Refusal> {
+    // On the heap: it is as large as the rarest way through it, and callers are futures too.
+    Ok(Box::pin(upload_and_tell(store, rules, caller, now, request)).await?.0)
+}
+
+/// Answers an upload, and tells what it has changed.
+pub async fn upload_and_tell<S: Store>(
+    store: &S,
+    rules: &Rules,
+    caller: &Caller,
+    now: u64,
+    request: Upload<Value>,
+) -> Result<(UploadAnswer<Value>, Vec<Changed>), Refusal> {
     if request.protocol != PROTOCOL {
         return Err(Refusal::ProtocolUnsupported(request.protocol));
     }
@@ -44,7 +82,9 @@ pub async fn upload<S: Store>(
     if request.operations.len() > rules.operations_max {
         return Err(Refusal::BatchTooLarge(request.operations.len(), rules.operations_max));
     }
-    let mut batch = Batch { tx: store.begin().await?, rules, caller, now, unmade: HashSet::new() };
+    let tx = store.begin().await?;
+    let mut batch = Batch::new(tx, rules, caller, now, request.device_id, request.sent_at);
+    batch.merges = request.merge && rules.schema.is_some();
     let position = batch.tx.position().await?;
     if request.epoch.as_ref().is_some_and(|epoch| *epoch != position.epoch) {
         return Err(Refusal::EpochChanged(position.epoch));
@@ -54,8 +94,9 @@ pub async fn upload<S: Store>(
     // Outcomes of this batch by key, for those that depend on them.
     let mut went_through: HashMap<String, bool> = HashMap::new();
     for operation in request.operations {
-        let (result, mapping) = batch.answer(&operation, &position, &went_through).await?;
-        batch.write_audit(&operation, &result, &request.device_id, request.sent_at).await?;
+        let Answered { result, mapping, contests } =
+            batch.answer(&operation, &position, &went_through).await?;
+        batch.write_audit(&operation, &result, &contests).await?;
         let through = matches!(result.status, Status::Applied | Status::Duplicate);
         if operation.operation == OperationKind::Create && !through {
             batch.unmade.insert(operation.record_id);
@@ -65,36 +106,64 @@ pub async fn upload<S: Store>(
         results.push(result);
     }
     batch.tx.commit().await?;
-    Ok(UploadAnswer { protocol: PROTOCOL, epoch: position.epoch, server_time: now, results, id_mappings })
+    let answer =
+        UploadAnswer { protocol: PROTOCOL, epoch: position.epoch, server_time: now, results, id_mappings };
+    Ok((answer, batch.changed))
 }
 
-impl<T: Transaction> Batch<'_, T> {
+/// An answer to one operation, and what goes with it.
+struct Answered {
+    result: OperationResult<Value>,
+    mapping: Option<Mapping>,
+    contests: Vec<Contest>,
+}
+
+impl<'a, T: Transaction> Batch<'a, T> {
+    pub(super) fn new(
+        tx: T,
+        rules: &'a Rules,
+        caller: &'a Caller,
+        now: u64,
+        device_id: String,
+        sent_at: u64,
+    ) -> Self {
+        let (unmade, changed) = (HashSet::new(), Vec::new());
+        Self { tx, rules, caller, now, unmade, merges: false, device_id, sent_at, changed }
+    }
+
     async fn answer(
         &mut self,
         operation: &Operation<Value>,
         position: &Position,
         went_through: &HashMap<String, bool>,
-    ) -> Result<(OperationResult<Value>, Option<Mapping>), Refusal> {
+    ) -> Result<Answered, Refusal> {
         let Caller { tenant, principal, .. } = self.caller;
         let known = self.tx.answer(tenant, principal, &operation.id).await?;
         if let Some(answer) =
             known.filter(|answer| !(planted!("key-forgotten") && answer.at + 60_000 < self.now))
         {
             let mapping = mapping(&answer);
-            return Ok((again(answer.result, operation.operation), mapping));
+            let result = again(answer.result, operation.operation);
+            return Ok(Answered { result, mapping, contests: Vec::new() });
         }
-        let outcome = self.outcome(operation, position, went_through).await?;
-        let result = OperationResult::new(operation.id.clone(), outcome);
+        let Verdict { outcome, conflict_id, contests } =
+            self.outcome(operation, position, went_through).await?;
+        let mut result = OperationResult::new(operation.id.clone(), outcome);
+        result.conflict_id = conflict_id;
         let definite = match result.status {
             Status::Rejected if planted!("withdrawal-forgotten") => {
                 operation.operation != OperationKind::Withdraw
             }
             Status::Applied | Status::Rejected => true,
-            Status::Conflict => operation.operation == OperationKind::Create,
+            Status::Conflict => {
+                operation.operation == OperationKind::Create
+                    || result.conflict_id.is_some()
+                    || self.is_found_by_content(operation)
+            }
             Status::Deferred | Status::Duplicate => false,
         };
         if !definite {
-            return Ok((result, None));
+            return Ok(Answered { result, mapping: None, contests });
         }
         let answer = Answer {
             tenant: tenant.clone(),
@@ -107,7 +176,14 @@ impl<T: Transaction> Batch<'_, T> {
         };
         self.tx.remember(&answer).await?;
         let mapping = mapping(&answer);
-        Ok((answer.result, mapping))
+        Ok(Answered { result: answer.result, mapping, contests })
+    }
+
+    /// Content can come back to what an operation was made on, so a late copy of one that was overtaken might fit: what it was
+    /// told once holds.
+    fn is_found_by_content(&self, operation: &Operation<Value>) -> bool {
+        let table = self.rules.schema.as_ref().and_then(|schema| schema.table(&operation.table));
+        operation.base_hash.is_some() && table.is_some_and(|table| table.detect == Detect::Hash)
     }
 
     async fn outcome(
@@ -115,57 +191,89 @@ impl<T: Transaction> Batch<'_, T> {
         operation: &Operation<Value>,
         position: &Position,
         went_through: &HashMap<String, bool>,
-    ) -> Result<Outcome<Value>, Refusal> {
+    ) -> Result<Verdict, Refusal> {
         let deferred = Outcome::Deferred { retry_after_ms: DEFERRED_RETRY_MS };
         if operation.first_sent_at.is_some_and(|time| time < position.horizon) {
-            let message = "first sent so long ago that its answer may be forgotten";
-            return Ok(Outcome::Rejected(rejection(Code::Expired, None, message)));
+            let message = "first sent so long ago that its answer may be forgotten".to_owned();
+            return Ok(rejected(Code::Expired, None, message).into());
         }
         let waits = operation.dependencies.iter().any(|key| went_through.get(key) == Some(&false));
         if waits && operation.operation != OperationKind::Withdraw {
-            return Ok(deferred);
+            return Ok(deferred.into());
         }
         self.tx.savepoint().await?;
-        let outcome = match apply(self, operation).await {
-            Ok(applied) => return Ok(Outcome::Applied(applied)),
-            Err(Reason::Store(error)) => return Err(error.into()),
-            Err(Reason::Rejected(rejection)) => Outcome::Rejected(rejection),
-            Err(Reason::Conflict(record)) if record.deleted => {
-                Outcome::Conflict(Theirs::Deletion(record.into_deletion(DeletionReason::Deleted)))
+        let written = self.changed.len();
+        let reason = match apply(self, operation).await {
+            Ok(Done { applied, contests }) => {
+                return Ok(Verdict { outcome: Outcome::Applied(applied), conflict_id: None, contests });
             }
-            Err(Reason::Conflict(record)) => Outcome::Conflict(Theirs::Record(record.into_entity())),
-            Err(Reason::Deferred) => deferred,
+            Err(Reason::Store(error)) => return Err(error.into()),
+            Err(reason) => reason,
         };
         self.tx.rollback_to_savepoint().await?;
-        Ok(outcome)
+        self.changed.truncate(written);
+        let (theirs, conflict_id) = match reason {
+            Reason::Store(error) => return Err(error.into()),
+            Reason::Rejected { code, field, message } => return Ok(rejected(code, field, message).into()),
+            Reason::Deferred => return Ok(deferred.into()),
+            Reason::Conflict(theirs) => {
+                let conflict_id = self.hold(operation, &theirs).await?;
+                (*theirs, conflict_id)
+            }
+            Reason::Open(open) => {
+                let theirs = open.theirs.clone();
+                (theirs, Some(self.hold_open(operation, *open).await?))
+            }
+        };
+        let theirs = if theirs.deleted {
+            Theirs::Deletion(theirs.into_deletion(DeletionReason::Deleted))
+        } else {
+            Theirs::Record(theirs.into_entity())
+        };
+        Ok(Verdict { outcome: Outcome::Conflict(theirs), conflict_id, contests: Vec::new() })
+    }
+
+    /// Writes a record or tombstone, and notes that it was.
+    pub(super) async fn put(&mut self, record: &Record) -> Result<(), StoreError> {
+        self.tx.put(record).await?;
+        let Record { table, id, version, .. } = record;
+        self.changed.push(Changed { table: table.clone(), id: id.clone(), version: *version });
+        Ok(())
     }
 
     async fn write_audit(
         &mut self,
         operation: &Operation<Value>,
         result: &OperationResult<Value>,
-        device_id: &str,
-        sent_at: u64,
+        contests: &[Contest],
     ) -> Result<(), Refusal> {
+        let mut payload = json!({ "data": operation.data, "unset": operation.unset, "baseVersion": operation.base_version });
+        if !contests.is_empty() {
+            payload["merged"] = contests.iter().map(told).collect();
+        }
         let line = AuditLine {
             tenant: self.caller.tenant.clone(),
             principal: self.caller.principal.clone(),
-            device_id: device_id.to_owned(),
+            device_id: self.device_id.clone(),
             operation_id: operation.id.clone(),
             operation: operation.operation,
             table: operation.table.clone(),
             local_id: operation.record_id.clone(),
             record_id: result.record_id.clone(),
-            payload: json!({ "data": operation.data, "unset": operation.unset, "baseVersion": operation.base_version }),
+            payload,
             status: result.status,
             code: result.code.clone(),
             error: result.message.clone(),
             written_at: operation.timestamp,
-            sent_at,
+            sent_at: self.sent_at,
             decided_at: self.now,
         };
         Ok(self.tx.audit(&line).await?)
     }
+}
+
+fn rejected(code: Code, field: Option<String>, message: String) -> Outcome<Value> {
+    Outcome::Rejected(Rejection { code: code.name().to_owned(), field, message })
 }
 
 /// A remembered answer, said again. What was applied is a `duplicate` now, except to a withdrawal: it asks whether the

@@ -2,7 +2,9 @@
 
 mod access;
 mod body;
+mod conflicts;
 mod files;
+mod live;
 mod problem;
 
 use std::path::Path;
@@ -24,7 +26,8 @@ use tower_http::decompression::RequestDecompressionLayer;
 pub use access::{Access, AccessError};
 
 use crate::decisions::port::Store;
-use crate::decisions::{Code, Rules, download, upload};
+use crate::decisions::{Code, Rules, download, upload_and_tell};
+use crate::live::Live;
 use crate::store::sqlite::SqliteStore;
 use problem::ProblemResponse;
 
@@ -43,6 +46,8 @@ pub struct Service {
     pub rules: Rules,
     /// Who may ask.
     pub access: Access,
+    /// Who listens, and who edits what.
+    pub live: Live,
     /// Milliseconds since the Unix epoch.
     pub clock: fn() -> u64,
     /// [`REQUEST_TIMEOUT`], but in tests.
@@ -58,6 +63,10 @@ pub fn app(service: Service, static_files: Option<&Path>) -> Router {
     let api = Router::new()
         .route("/sync/upload", post(take_upload))
         .route("/sync/download", post(take_download))
+        .route("/sync/conflicts", get(conflicts::list))
+        .route("/sync/resolve-conflict", post(conflicts::take_decision))
+        .route("/sync/stream", get(live::stream))
+        .route("/sync/locks", post(live::take_lock))
         .route("/sync/health", get(tell_health))
         .fallback(async || ProblemResponse::new(Code::NotFound))
         .method_not_allowed_fallback(async || ProblemResponse::new(Code::MethodNotAllowed))
@@ -71,7 +80,8 @@ pub fn app(service: Service, static_files: Option<&Path>) -> Router {
         Some(directory) => router.fallback_service(files::serve(directory)),
         None => router.fallback(async || ProblemResponse::new(Code::NotFound)),
     };
-    let worth_it = SizeAbove::new(COMPRESSED_BYTES_MIN).and(NotForContentType::IMAGES);
+    let worth_it =
+        SizeAbove::new(COMPRESSED_BYTES_MIN).and(NotForContentType::IMAGES).and(NotForContentType::SSE);
     router.layer(CompressionLayer::new().compress_when(worth_it))
 }
 
@@ -81,7 +91,10 @@ async fn take_upload(State(service): State<Shared>, request: Request) -> Result<
     let upload_request: Upload<Value> = body::read(request).await?;
     let caller = visitor.named(&upload_request.principal);
     let now = (service.clock)();
-    let answer = upload(&service.store, &service.rules, &caller, now, upload_request).await?;
+    let device_id = upload_request.device_id.clone();
+    let (answer, changed) =
+        upload_and_tell(&service.store, &service.rules, &caller, now, upload_request).await?;
+    service.live.tell_change(&caller, &device_id, changed, now);
     asked.write(&answer)
 }
 
@@ -103,6 +116,7 @@ async fn tell_health(State(service): State<Shared>) -> Result<Response, ProblemR
     Ok(axum::Json(answer).into_response())
 }
 
+/// A stream is in time when it begins: what follows is its body.
 async fn in_time(timeout: Duration, request: Request, next: Next) -> Response {
     match tokio::time::timeout(timeout, next.run(request)).await {
         Ok(response) => response,

@@ -1,6 +1,6 @@
 //! The contract, held to by every store there is; and what only the file can show.
 
-use super::{contract::*, over_every_store};
+use super::{contract::*, contract_conflicts::*, over_every_store};
 
 over_every_store![
     begins_empty,
@@ -17,6 +17,9 @@ over_every_store![
     one_transaction_at_a_time,
     a_snapshot_reads_one_state,
     a_purge_forgets_what_is_old,
+    conflicts_come_back_exactly,
+    conflicts_are_taken_back_with_the_rest,
+    conflicts_are_found_in_order_and_in_pages,
 ];
 
 mod file {
@@ -86,22 +89,26 @@ mod file {
     }
 
     #[tokio::test]
-    async fn a_file_of_format_1_is_brought_up() {
-        let directory = tempfile::tempdir().unwrap();
-        let file = directory.path().join("data.sqlite");
-        let store = SqliteStore::open(&file, None).await.unwrap();
-        write(&store, &[record("1", 7, json!({ "title": "kept" }))]).await;
-        store.close().await;
-        let mut connection =
-            sqlx::SqliteConnection::connect(&format!("sqlite://{}", file.display())).await.unwrap();
-        let back = "ALTER TABLE records DROP COLUMN scope_seq; PRAGMA user_version = 1";
-        sqlx::raw_sql(back).execute(&mut connection).await.unwrap();
-        connection.close().await.unwrap();
-        for _ in 0..2 {
+    async fn a_file_of_an_earlier_format_is_brought_up() {
+        let to_2 = "DROP TABLE conflicts; PRAGMA user_version = 2";
+        let to_1 = "DROP TABLE conflicts; ALTER TABLE records DROP COLUMN scope_seq; PRAGMA user_version = 1";
+        for (back, scope_seq) in [(to_2, 7), (to_1, 0)] {
+            let directory = tempfile::tempdir().unwrap();
+            let file = directory.path().join("data.sqlite");
             let store = SqliteStore::open(&file, None).await.unwrap();
-            let kept = Record { scope_seq: 0, ..record("1", 7, json!({ "title": "kept" })) };
-            assert_eq!(changes(&store, "acme", After::Seq(0), 9).await.records, [kept]);
+            write(&store, &[record("1", 7, json!({ "title": "kept" }))]).await;
             store.close().await;
+            let mut connection =
+                sqlx::SqliteConnection::connect(&format!("sqlite://{}", file.display())).await.unwrap();
+            sqlx::raw_sql(back).execute(&mut connection).await.unwrap();
+            connection.close().await.unwrap();
+            for _ in 0..2 {
+                let store = SqliteStore::open(&file, None).await.unwrap();
+                let kept = Record { scope_seq, ..record("1", 7, json!({ "title": "kept" })) };
+                assert_eq!(changes(&store, "acme", After::Seq(0), 9).await.records, [kept]);
+                assert_eq!(store.begin().await.unwrap().conflict("acme", "c").await.unwrap(), None);
+                store.close().await;
+            }
         }
     }
 

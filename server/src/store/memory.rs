@@ -4,23 +4,27 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use landfall_core::protocol::OperationKind;
+use landfall_core::protocol::conflicts::ConflictCounts;
 use serde_json::Value;
 use tokio::sync::{Mutex, OwnedMutexGuard};
 
 use crate::decisions::port::{
-    After, Answer, AuditLine, Changes, ChangesQuery, Position, Record, Snapshot, Store, StoreError,
-    Transaction,
+    After, Answer, AuditLine, Changes, ChangesQuery, Conflict, Conflicts, ConflictsQuery, Position, Record,
+    Snapshot, Store, StoreError, Transaction,
 };
 
 /// Tenant, table, id.
 type RecordKey = (String, String, String);
 /// Tenant, principal, operation id.
 type AnswerKey = (String, String, String);
+/// Tenant, id.
+type ConflictKey = (String, String);
 
 #[derive(Debug, Clone)]
 struct State {
     records: BTreeMap<RecordKey, Record>,
     answers: BTreeMap<AnswerKey, Answer>,
+    conflicts: BTreeMap<ConflictKey, Conflict>,
     audit: Vec<AuditLine>,
     position: Position,
     last_id: u64,
@@ -40,6 +44,7 @@ impl MemoryStore {
         let state = State {
             records: BTreeMap::new(),
             answers: BTreeMap::new(),
+            conflicts: BTreeMap::new(),
             audit: Vec::new(),
             position,
             last_id: 0,
@@ -116,6 +121,33 @@ impl Snapshot for MemorySnapshot {
         let records = records.into_iter().take(limit).cloned().collect();
         Ok(Changes { records, has_more })
     }
+
+    async fn conflicts(&mut self, query: ConflictsQuery) -> Result<Conflicts, StoreError> {
+        Ok(page_of_conflicts(self.state.conflicts.values(), &query))
+    }
+}
+
+/// Answers a query from all the conflicts there are.
+pub fn page_of_conflicts<'a>(all: impl Iterator<Item = &'a Conflict>, query: &ConflictsQuery) -> Conflicts {
+    let mut counts = ConflictCounts::default();
+    let mut found: Vec<&Conflict> = Vec::new();
+    for conflict in all.filter(|conflict| conflict.tenant == query.tenant) {
+        match conflict.decision {
+            None => counts.open += 1,
+            Some(_) => counts.resolved += 1,
+        }
+        let is_asked_for = query.state.is_none_or(|state| conflict.state() == state)
+            && query.kind.is_none_or(|kind| conflict.kind == kind)
+            && query.table.as_ref().is_none_or(|table| conflict.table == *table)
+            && query.after.as_ref().is_none_or(|(at, id)| (conflict.at, &conflict.id) > (*at, id));
+        if is_asked_for {
+            found.push(conflict);
+        }
+    }
+    found.sort_unstable_by(|one, other| (one.at, &one.id).cmp(&(other.at, &other.id)));
+    let limit = query.limit as usize;
+    let has_more = found.len() > limit;
+    Conflicts { conflicts: found.into_iter().take(limit).cloned().collect(), has_more, counts }
 }
 
 /// What a step replaced, so that it can be put back.
@@ -123,6 +155,7 @@ impl Snapshot for MemorySnapshot {
 enum Undo {
     Record(RecordKey, Option<Box<Record>>),
     Answer(AnswerKey, Option<Box<Answer>>),
+    Conflict(ConflictKey, Option<Box<Conflict>>),
     Audit,
     Numbers(Position, u64),
 }
@@ -145,6 +178,8 @@ impl MemoryTransaction {
                 Undo::Record(key, None) => drop(state.records.remove(&key)),
                 Undo::Answer(key, Some(answer)) => drop(state.answers.insert(key, *answer)),
                 Undo::Answer(key, None) => drop(state.answers.remove(&key)),
+                Undo::Conflict(key, Some(conflict)) => drop(state.conflicts.insert(key, *conflict)),
+                Undo::Conflict(key, None) => drop(state.conflicts.remove(&key)),
                 Undo::Audit => drop(state.audit.pop()),
                 Undo::Numbers(position, last_id) => {
                     state.position = position;
@@ -245,6 +280,17 @@ impl Transaction for MemoryTransaction {
         let key = (answer.tenant.clone(), answer.principal.clone(), answer.result.id.clone());
         let before = self.state.answers.insert(key.clone(), answer.clone());
         self.undo.push(Undo::Answer(key, before.map(Box::new)));
+        Ok(())
+    }
+
+    async fn conflict(&mut self, tenant: &str, id: &str) -> Result<Option<Conflict>, StoreError> {
+        Ok(self.state.conflicts.get(&(tenant.to_owned(), id.to_owned())).cloned())
+    }
+
+    async fn put_conflict(&mut self, conflict: &Conflict) -> Result<(), StoreError> {
+        let key = (conflict.tenant.clone(), conflict.id.clone());
+        let before = self.state.conflicts.insert(key.clone(), conflict.clone());
+        self.undo.push(Undo::Conflict(key, before.map(Box::new)));
         Ok(())
     }
 

@@ -2,11 +2,15 @@
 
 #[cfg(any(test, feature = "contract"))]
 pub mod contract;
+#[cfg(any(test, feature = "contract"))]
+pub mod contract_conflicts;
 #[cfg(test)]
 mod contract_tests;
 pub mod memory;
 #[cfg(feature = "service")]
 pub mod sqlite;
+#[cfg(feature = "service")]
+mod sqlite_conflicts;
 #[cfg(feature = "service")]
 mod sqlite_rows;
 

@@ -7,6 +7,8 @@
 //!   the place of its newest version, or of a later change to what it hangs on), `scope_seq` (the place of the last change that may have
 //!   changed which scopes it is in), `data` (the app's fields as JSON; `{}` of a tombstone).
 //! - `answers`: what was answered under each idempotency key.
+//! - `conflicts`: what is held for a decision, and what was: `state` is `open` or `resolved`, `base`, `ours` and `theirs` are
+//!   JSON, `paths` a JSON list of paths.
 //! - `audit`: a line for each operation received (K5).
 //! - `meta`: one row: epoch, horizon, and the last numbers given.
 //!
@@ -25,14 +27,15 @@ use sqlx::sqlite::{
 };
 use sqlx::{AssertSqlSafe, Row, Sqlite};
 
+use super::sqlite_conflicts;
 use super::sqlite_rows::{RECORD_COLUMNS, answer, encoded, failed, record, signed, unsigned};
 use crate::decisions::port::{
-    After, Answer, AuditLine, Changes, ChangesQuery, Position, Record, Snapshot, Store, StoreError,
-    Transaction,
+    After, Answer, AuditLine, Changes, ChangesQuery, Conflict, Conflicts, ConflictsQuery, Position, Record,
+    Snapshot, Store, StoreError, Transaction,
 };
 
 /// The shape of the tables, in SQLite's `user_version`.
-const FORMAT: i64 = 2;
+const FORMAT: i64 = 3;
 
 /// From format 1: nothing was in a scope before there were any, so no cursor of one asks for what came earlier.
 const TO_FORMAT_2: &str = "ALTER TABLE records ADD COLUMN scope_seq INTEGER NOT NULL DEFAULT 0";
@@ -134,14 +137,19 @@ impl SqliteStore {
             FORMAT => return Ok(()),
             0 => {
                 sqlx::raw_sql(TABLES).execute(&mut *transaction).await.map_err(failed)?;
+                sqlx::raw_sql(sqlite_conflicts::TABLE).execute(&mut *transaction).await.map_err(failed)?;
                 sqlx::query("INSERT INTO meta VALUES (1, ?, 0, 0, 0, 0)")
                     .bind(new_epoch())
                     .execute(&mut *transaction)
                     .await
                     .map_err(failed)?;
             }
-            1 => {
-                sqlx::raw_sql(TO_FORMAT_2).execute(&mut *transaction).await.map_err(failed)?;
+            // From format 2: no conflicts were held before there was a place for them.
+            1 | 2 => {
+                if format == 1 {
+                    sqlx::raw_sql(TO_FORMAT_2).execute(&mut *transaction).await.map_err(failed)?;
+                }
+                sqlx::raw_sql(sqlite_conflicts::TABLE).execute(&mut *transaction).await.map_err(failed)?;
             }
             other => {
                 let message = format!("the file has format {other}; this release reads up to {FORMAT}");
@@ -301,6 +309,10 @@ impl Snapshot for SqliteSnapshot {
         rows.truncate(limit);
         Ok(Changes { records: rows.iter().map(record).collect::<Result<_, _>>()?, has_more })
     }
+
+    async fn conflicts(&mut self, query: ConflictsQuery) -> Result<Conflicts, StoreError> {
+        sqlite_conflicts::page(&mut self.inner, &query).await
+    }
 }
 
 fn one_record() -> String {
@@ -453,6 +465,14 @@ impl Transaction for SqliteTransaction {
         .bind(signed(answer.at));
         self.run(query).await?;
         Ok(())
+    }
+
+    async fn conflict(&mut self, tenant: &str, id: &str) -> Result<Option<Conflict>, StoreError> {
+        sqlite_conflicts::one(&mut self.inner, tenant, id).await
+    }
+
+    async fn put_conflict(&mut self, conflict: &Conflict) -> Result<(), StoreError> {
+        sqlite_conflicts::put(&mut self.inner, conflict).await
     }
 
     async fn audit(&mut self, line: &AuditLine) -> Result<(), StoreError> {

@@ -39,12 +39,18 @@ pub(super) fn unsigned(row: &SqliteRow, column: &str) -> Result<u64, StoreError>
     u64::try_from(number).map_err(|_| StoreError::Failed(format!("`{column}` is negative: {number}")))
 }
 
-fn text(row: &SqliteRow, column: &str) -> Result<String, StoreError> {
+pub(super) fn text(row: &SqliteRow, column: &str) -> Result<String, StoreError> {
     row.try_get(column).map_err(failed)
 }
 
-fn json<T: serde::de::DeserializeOwned>(row: &SqliteRow, column: &str) -> Result<T, StoreError> {
+pub(super) fn json<T: serde::de::DeserializeOwned>(row: &SqliteRow, column: &str) -> Result<T, StoreError> {
     serde_json::from_str(row.try_get::<&str, _>(column).map_err(failed)?)
+        .map_err(|error| StoreError::Failed(format!("`{column}` cannot be read: {error}")))
+}
+
+/// A word that stands for a variant.
+pub(super) fn word<T: serde::de::DeserializeOwned>(row: &SqliteRow, column: &str) -> Result<T, StoreError> {
+    serde_json::from_value(Value::String(text(row, column)?))
         .map_err(|error| StoreError::Failed(format!("`{column}` cannot be read: {error}")))
 }
 
@@ -65,8 +71,7 @@ pub(super) fn record(row: &SqliteRow) -> Result<Record, StoreError> {
 }
 
 pub(super) fn answer(row: &SqliteRow) -> Result<Answer, StoreError> {
-    let operation: OperationKind = serde_json::from_value(Value::String(text(row, "operation")?))
-        .map_err(|error| StoreError::Failed(format!("`operation` cannot be read: {error}")))?;
+    let operation: OperationKind = word(row, "operation")?;
     Ok(Answer {
         tenant: text(row, "tenant")?,
         principal: text(row, "principal")?,

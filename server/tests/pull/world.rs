@@ -140,6 +140,9 @@ impl Server {
             record_id: id.into(),
             operation,
             base_version,
+            base_updated_at: None,
+            base_hash: None,
+            base: None,
             data,
             unset: Vec::new(),
             timestamp: 1,
@@ -153,6 +156,7 @@ impl Server {
             schema_version: 1,
             epoch: None,
             sent_at: 1,
+            merge: false,
             operations: vec![operation],
         };
         self.upload("other", request).await.unwrap().results.remove(0)

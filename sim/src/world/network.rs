@@ -289,6 +289,9 @@ fn to_wire(upload: &Upload<Shared>) -> Upload<Value> {
         record_id: operation.record_id.clone(),
         operation: operation.operation,
         base_version: operation.base_version,
+        base_updated_at: operation.base_updated_at,
+        base_hash: operation.base_hash.clone(),
+        base: operation.base.as_ref().map(|base| (*base.0).clone()),
         data: operation.data.as_ref().map(|data| (*data.0).clone()),
         unset: operation.unset.clone(),
         timestamp: operation.timestamp,
@@ -302,6 +305,7 @@ fn to_wire(upload: &Upload<Shared>) -> Upload<Value> {
         schema_version: upload.schema_version,
         epoch: upload.epoch.clone(),
         sent_at: upload.sent_at,
+        merge: upload.merge,
         operations: upload.operations.iter().map(operation).collect(),
     }
 }
@@ -320,6 +324,7 @@ fn answer_from_wire(answer: UploadAnswer<Value>) -> UploadAnswer<Shared> {
         updated_at: result.updated_at,
         record: result.record.map(row_from_wire),
         deletion: result.deletion,
+        conflict_id: result.conflict_id,
         code: result.code,
         field: result.field,
         message: result.message,

@@ -297,6 +297,7 @@ impl<P: Ports> Engine<P> {
             schema_version: self.schema.version,
             epoch: state.meta(Meta::EPOCH).map(ToOwned::to_owned),
             sent_at: self.ports.clock().now_ms(),
+            merge: false,
             operations: operations.map(|mutation| operation(mutation)).collect(),
         }
     }
@@ -318,6 +319,9 @@ fn operation<B: Body>(mutation: &Mutation<B>) -> crate::protocol::Operation<B> {
         record_id: mutation.record_id.to_string(),
         operation,
         base_version: mutation.base_version,
+        base_updated_at: None,
+        base_hash: None,
+        base: None,
         data: sets.then(|| mutation.data.clone()),
         unset: if says { mutation.unset.clone() } else { Vec::new() },
         timestamp: mutation.timestamp,

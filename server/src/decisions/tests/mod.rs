@@ -7,16 +7,19 @@
 
 mod batch;
 mod changes;
+mod detection;
 mod hierarchy;
 mod keys;
+mod merging;
 mod pull;
+mod resolving;
 mod scopes;
 
 use landfall_core::protocol::{Download, OperationResult, Page, Status, Upload, UploadAnswer};
 use landfall_core::schema::Schema;
 use serde_json::{Value, json};
 
-use super::port::{Store, Transaction};
+use super::port::{Conflict, ConflictsQuery, Snapshot, Store, Transaction};
 use super::{Caller, Refusal, Role, Rules, download, upload};
 pub(super) use crate::store::over_every_store;
 
@@ -42,6 +45,16 @@ fn schema() -> Schema {
             "unique": [["code", "level"]] },
         "invoices": { "fields": { "project_id": "string", "total": "number" },
             "references": { "project_id": { "table": "projects", "onDelete": "refuse" } } },
+        "jobs": { "fields": { "title": "string", "status": "string?", "progress": "number?", "note": "string?", "log": "json?",
+                "assignee": "string?", "code": "string?", "project_id": "string?" },
+            "references": { "project_id": { "table": "projects", "onDelete": "cascade" } }, "unique": ["code"],
+            "rules": { "status": { "progression": ["open", "started", "done"] }, "progress": "highest", "note": "text",
+                "log": { "union": { "by": "id" } }, "assignee": "latest" } },
+        "visits": { "fields": { "note": "string", "rating": "number?" }, "conflict": { "detect": "timestamp" } },
+        "sites": { "fields": { "name": "string", "note": "string?", "visit_count": "number" }, "conflict": { "detect": "hash" },
+            "rollups": { "visit_count": { "count": "site_visits" } } },
+        "site_visits": { "fields": { "site_id": "string" },
+            "references": { "site_id": { "table": "sites", "onDelete": "cascade" } } },
         "readings": { "fields": { "value": "number" }, "ids": "uuid" } } });
     Schema::parse(&document).unwrap()
 }
@@ -85,8 +98,22 @@ impl<S: Store> World<S> {
             schema_version: 1,
             epoch: None,
             sent_at: 2,
+            merge: false,
             operations,
         }
+    }
+
+    /// A request whose device lets the server merge.
+    pub(super) async fn merged(&self, operation: Value) -> OperationResult<Value> {
+        let request = Upload { merge: true, ..self.request(vec![operation]) };
+        self.try_send(request).await.unwrap().results.remove(0)
+    }
+
+    /// What is held for a decision, and what was.
+    pub(super) async fn held(&self) -> Vec<Conflict> {
+        let tenant = self.caller.tenant.clone();
+        let query = ConflictsQuery { tenant, state: None, table: None, kind: None, after: None, limit: 100 };
+        self.store.snapshot().await.unwrap().conflicts(query).await.unwrap().conflicts
     }
 
     pub(super) async fn try_send(&self, request: Upload<Value>) -> Result<UploadAnswer<Value>, Refusal> {
@@ -122,7 +149,7 @@ impl<S: Store> World<S> {
     }
 
     pub(super) async fn try_pull(&self, cursor: Option<String>, limit: u32) -> Result<Page<Value>, Refusal> {
-        let tables = ["projects", "phases", "tasks", "invoices", "readings"].map(str::to_owned).to_vec();
+        let tables: Vec<String> = schema().tables.into_keys().collect();
         let request = Download {
             protocol: 1,
             principal: None,

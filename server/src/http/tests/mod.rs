@@ -6,7 +6,9 @@
 )]
 
 mod bodies;
+mod conflicts;
 mod files;
+mod live;
 mod refusals;
 
 use std::path::Path;
@@ -72,7 +74,9 @@ impl Server {
         let file = directory.path().join("data.sqlite");
         let store = SqliteStore::open(&file, Some(&schema)).await.unwrap();
         let rules = Rules::new(Some(schema));
-        let service = Service { store: store.clone(), rules, access, clock: || 1_760_000_000_000, timeout };
+        let clock = || 1_760_000_000_000;
+        let live = Live::with_limits(3, 2);
+        let service = Service { store: store.clone(), rules, access, live, clock, timeout };
         Self { router: app(service, static_files), store, _directory: directory }
     }
 
@@ -89,6 +93,18 @@ impl Server {
         let (parts, body) = response.into_parts();
         let body = to_bytes(body, usize::MAX).await.unwrap().to_vec();
         Answer { status: parts.status, headers: parts.headers, body }
+    }
+
+    /// As the holder of a token.
+    async fn post_as(&self, token: &str, path: &str, body: &Value) -> Answer {
+        let request = request(path).header("authorization", format!("Bearer {token}"));
+        self.send(request.body(Body::from(body.to_string())).unwrap()).await
+    }
+
+    async fn get_as(&self, token: &str, path: &str) -> Answer {
+        let request = Request::get(path).header(PROTOCOL_HEADER, "1");
+        let request = request.header("authorization", format!("Bearer {token}"));
+        self.send(request.body(Body::empty()).unwrap()).await
     }
 
     async fn post(&self, path: &str, body: &Value) -> Answer {

@@ -17,9 +17,10 @@ use landfall_core::planted;
 use landfall_core::protocol::OperationKind;
 use landfall_server::{
     decisions::port::{
-        After, Answer, AuditLine, Changes, ChangesQuery, Position, Record, Snapshot, Store, StoreError,
+        After, Answer, AuditLine, Changes, ChangesQuery, Conflict, Conflicts, ConflictsQuery, Position,
+        Record, Snapshot, Store, StoreError,
     },
-    store::IDS_LEFT_OUT,
+    store::{IDS_LEFT_OUT, memory::page_of_conflicts},
 };
 
 pub use transaction::SimTransaction;
@@ -34,6 +35,9 @@ use crate::{
 type RecordKey = (String, String, String);
 /// Tenant, principal, and an operation's id or a temporary id.
 type PrincipalKey = (String, String, String);
+
+/// Tenant and id of a conflict.
+type ConflictKey = (String, String);
 
 /// What one commit changed, for whoever keeps the books.
 #[derive(Debug)]
@@ -59,6 +63,7 @@ pub enum Event {
 struct Undo {
     records: Vec<(RecordKey, Option<Arc<Record>>)>,
     answers: Vec<(PrincipalKey, Option<Arc<Answer>>)>,
+    conflicts: Vec<(ConflictKey, Option<Arc<Conflict>>)>,
     /// A purge cannot be taken back: a backup older than that is not kept.
     is_final: bool,
 }
@@ -68,6 +73,7 @@ struct Undo {
 struct Tables {
     records: BTreeMap<RecordKey, Arc<Record>>,
     by_seq: BTreeMap<u64, RecordKey>,
+    conflicts: BTreeMap<ConflictKey, Arc<Conflict>>,
 }
 
 /// An open transaction.
@@ -136,6 +142,14 @@ impl Committed {
             }
         }
         before
+    }
+
+    fn put_conflict(&mut self, key: ConflictKey, conflict: Option<Arc<Conflict>>) -> Option<Arc<Conflict>> {
+        let conflicts = &mut Arc::make_mut(&mut self.tables).conflicts;
+        match conflict {
+            Some(conflict) => conflicts.insert(key, conflict),
+            None => conflicts.remove(&key),
+        }
     }
 
     fn purge(&mut self, horizon: u64) -> u64 {
@@ -226,6 +240,9 @@ impl SimStore {
                 rows.push((key.1.clone(), key.2.clone()));
                 committed.put(key, before.as_ref());
             }
+            for (key, before) in undo.conflicts.into_iter().rev() {
+                committed.put_conflict(key, before);
+            }
             for (key, before) in undo.answers {
                 keys.push((key.1.clone(), key.2.clone()));
                 match before {
@@ -298,7 +315,7 @@ impl Snapshot for SimSnapshot {
 
     async fn changes(&mut self, query: ChangesQuery) -> Result<Changes, StoreError> {
         self.store.pause().await;
-        let Tables { records, by_seq } = &*self.tables;
+        let Tables { records, by_seq, .. } = &*self.tables;
         let from = match query.after {
             After::Seq(seq) => seq.saturating_add(1),
             After::Time(time) => {
@@ -327,5 +344,10 @@ impl Snapshot for SimSnapshot {
         self.store.pause().await;
         let key = (tenant.to_owned(), table.to_owned(), id.to_owned());
         Ok(self.tables.records.get(&key).map(|record| (**record).clone()))
+    }
+
+    async fn conflicts(&mut self, query: ConflictsQuery) -> Result<Conflicts, StoreError> {
+        self.store.pause().await;
+        Ok(page_of_conflicts(self.tables.conflicts.values().map(|conflict| &**conflict), &query))
     }
 }

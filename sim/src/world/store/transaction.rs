@@ -4,10 +4,12 @@ use std::sync::Arc;
 
 use landfall_core::planted;
 use landfall_core::protocol::OperationKind;
-use landfall_server::decisions::port::{Answer, AuditLine, Position, Record, StoreError, Transaction};
+use landfall_server::decisions::port::{
+    Answer, AuditLine, Conflict, Position, Record, StoreError, Transaction,
+};
 use serde_json::Value;
 
-use super::{Committed, Event, Open, PrincipalKey, RecordKey, SimStore, Undo, key_of};
+use super::{Committed, ConflictKey, Event, Open, PrincipalKey, RecordKey, SimStore, Undo, key_of};
 use crate::faults::Fault;
 
 /// The longest that a transaction takes to commit.
@@ -16,6 +18,7 @@ const LATE_MS_MAX: u64 = 60_000;
 enum Write {
     Record(Arc<Record>),
     Answer(PrincipalKey, Arc<Answer>),
+    Conflict(Arc<Conflict>),
     Audit(AuditLine),
     Purge(u64),
 }
@@ -26,6 +29,7 @@ enum Read {
     Record(RecordKey, Option<u64>),
     CreatedAs(PrincipalKey, Option<RecordKey>),
     Answer(PrincipalKey, bool),
+    Conflict(ConflictKey, Option<Arc<Conflict>>),
     With {
         tenant: String,
         table: String,
@@ -104,7 +108,7 @@ impl SimTransaction {
     fn purged(&self) -> u64 {
         let horizons = self.writes.iter().filter_map(|write| match write {
             Write::Purge(horizon) => Some(*horizon),
-            Write::Record(_) | Write::Answer(..) | Write::Audit(_) => None,
+            Write::Record(_) | Write::Answer(..) | Write::Conflict(_) | Write::Audit(_) => None,
         });
         horizons.max().unwrap_or_default()
     }
@@ -164,6 +168,7 @@ fn still_holds(committed: &Committed, read: &Read) -> bool {
         Read::Record(key, seq) => committed.tables.records.get(key).map(|record| record.seq) == *seq,
         Read::CreatedAs(named, key) => committed.created_as.get(named) == key.as_ref(),
         Read::Answer(key, is_known) => committed.answers.contains_key(key) == *is_known,
+        Read::Conflict(key, found) => committed.tables.conflicts.get(key) == found.as_ref(),
         Read::With { tenant, table, fields, found } => {
             latest(&with(committed, tenant, table, fields)) == *found
         }
@@ -317,6 +322,27 @@ impl Transaction for SimTransaction {
         Ok(())
     }
 
+    async fn conflict(&mut self, tenant: &str, id: &str) -> Result<Option<Conflict>, StoreError> {
+        self.step().await?;
+        let written = self.writes.iter().rev().find_map(|write| match write {
+            Write::Conflict(conflict) if conflict.id == id && conflict.tenant == tenant => Some(conflict),
+            _ => None,
+        });
+        if let Some(written) = written {
+            return Ok(Some((**written).clone()));
+        }
+        let key = (tenant.to_owned(), id.to_owned());
+        let found = self.store.committed().tables.conflicts.get(&key).cloned();
+        self.reads.push(Read::Conflict(key, found.clone()));
+        Ok(found.map(|conflict| (*conflict).clone()))
+    }
+
+    async fn put_conflict(&mut self, conflict: &Conflict) -> Result<(), StoreError> {
+        self.step().await?;
+        self.writes.push(Write::Conflict(Arc::new(conflict.clone())));
+        Ok(())
+    }
+
     async fn audit(&mut self, line: &AuditLine) -> Result<(), StoreError> {
         self.step().await?;
         self.writes.push(Write::Audit(line.clone()));
@@ -333,7 +359,7 @@ impl Transaction for SimTransaction {
         let purged = committed.tables.records.values().filter(is_dead).count() as u64;
         self.writes.retain(|write| match write {
             Write::Answer(_, answer) => !is_forgotten(&committed, answer, horizon),
-            Write::Record(_) | Write::Audit(_) | Write::Purge(_) => true,
+            Write::Record(_) | Write::Conflict(_) | Write::Audit(_) | Write::Purge(_) => true,
         });
         drop(committed);
         self.writes.push(Write::Purge(horizon));
@@ -382,6 +408,11 @@ impl Transaction for SimTransaction {
                     let before = committed.answers.insert(key.clone(), Arc::clone(&answer));
                     undo.answers.push((key, before));
                     answers.push(answer);
+                }
+                Write::Conflict(conflict) => {
+                    let key = (conflict.tenant.clone(), conflict.id.clone());
+                    let before = committed.put_conflict(key.clone(), Some(conflict));
+                    undo.conflicts.push((key, before));
                 }
                 Write::Audit(line) => audit.push(line),
                 Write::Purge(until) => {
