@@ -651,3 +651,25 @@ async fn a_hand_merge_is_checked_as_a_write_is() {
     two.settle().await;
     assert_eq!(two.server_has().await, json!({ "title": "Ben's", "notes": "x" }));
 }
+
+#[tokio::test]
+async fn a_table_says_how_it_is_told_that_somebody_was_there_first() {
+    for (detect, meets) in [("version", true), ("timestamp", true), ("hash", false)] {
+        let schema = schema_with(&json!({ "detect": detect }), &json!({}));
+        let two = Two::with(schema, json!({ "title": "Splice" })).await;
+        // Ben changes it, and changes it back: the same content, under another version.
+        for title in ["Ben's", "Splice"] {
+            two.ben.update("tasks", &two.task, json!({ "title": title })).await;
+            two.ben.sync().await;
+        }
+        two.ana.update("tasks", &two.task, json!({ "title": "Ana's" })).await;
+        two.ana.sync().await;
+        let stats = two.ana.engine().conflict_stats();
+        assert_eq!(stats.merged.get("tasks").is_some(), meets, "{detect}");
+        two.settle().await;
+        assert_eq!(two.server_has().await["title"], "Ana's", "{detect}: of nobody's change it is in the way");
+        // And where the content is another, each of them says so.
+        two.meet(json!({ "title": "B" }), json!({ "title": "A" })).await;
+        assert_eq!(two.ana.only_conflict().state, ConflictStanding::Open, "{detect}");
+    }
+}

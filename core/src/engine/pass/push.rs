@@ -17,11 +17,13 @@ use crate::{
     engine::Engine,
     error::Error,
     log::entry::{Id, Mutation, Operation, Refusal},
+    merge::detect::own_hash,
     outbox::{Backoff, Wanted, next_batch},
     planted,
     ports::{Durability, Event, Phase, Ports, Remote, RemoteError},
     protocol::{OperationKind, PROTOCOL, Upload, UploadAnswer},
-    state::Meta,
+    schema::rules::Detect,
+    state::{Meta, State},
 };
 
 /// About what an operation takes on the wire besides its fields.
@@ -298,13 +300,31 @@ impl<P: Ports> Engine<P> {
             epoch: state.meta(Meta::EPOCH).map(ToOwned::to_owned),
             sent_at: self.ports.clock().now_ms(),
             merge: false,
-            operations: operations.map(|mutation| operation(mutation)).collect(),
+            operations: operations.map(|mutation| operation(&state, mutation)).collect(),
         }
     }
 }
 
+/// By what else than the version the server tells whether somebody else was there first, where the table wants that: the time of
+/// what a mutation was made on, or its hash.
+fn made_on<B: Body>(state: &State<B>, mutation: &Mutation<B>) -> (Option<u64>, Option<String>) {
+    let nothing = (None, None);
+    let Some(table) = state.schema().table(&mutation.table) else { return nothing };
+    let Some(version) = mutation.base_version.filter(|_| table.detect != Detect::Version) else {
+        return nothing;
+    };
+    let base = state.base(&mutation.table, &mutation.record_id);
+    let copies = base.into_iter().flat_map(|base| base.base.iter().chain(&base.theirs));
+    let Some(copy) = copies.into_iter().find(|copy| copy.version == version) else { return nothing };
+    match table.detect {
+        Detect::Version => nothing,
+        Detect::Timestamp => (Some(copy.updated_at), None),
+        Detect::Hash => (None, Some(own_hash(&copy.data.to_fields(), table))),
+    }
+}
+
 /// A mutation on the wire. One that is to be forgotten says nothing but its id and its record.
-fn operation<B: Body>(mutation: &Mutation<B>) -> crate::protocol::Operation<B> {
+fn operation<B: Body>(state: &State<B>, mutation: &Mutation<B>) -> crate::protocol::Operation<B> {
     let operation = match mutation.operation {
         _ if mutation.withdrawing => OperationKind::Withdraw,
         Operation::Create => OperationKind::Create,
@@ -313,14 +333,15 @@ fn operation<B: Body>(mutation: &Mutation<B>) -> crate::protocol::Operation<B> {
     };
     let says = !mutation.withdrawing;
     let sets = says && operation != OperationKind::Delete;
+    let (base_updated_at, base_hash) = if says { made_on(state, mutation) } else { (None, None) };
     crate::protocol::Operation {
         id: mutation.id.to_string(),
         table: mutation.table.to_string(),
         record_id: mutation.record_id.to_string(),
         operation,
         base_version: mutation.base_version,
-        base_updated_at: None,
-        base_hash: None,
+        base_updated_at,
+        base_hash,
         base: None,
         data: sets.then(|| mutation.data.clone()),
         unset: if says { mutation.unset.clone() } else { Vec::new() },
