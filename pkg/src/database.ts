@@ -1,4 +1,5 @@
 import { list, text, whole, words } from './arguments.js'
+import { type Conflict, type Conflicts, conflictsOf, type MergeFunction } from './conflicts.js'
 import { loadEngine } from './engine.js'
 import { fromEngine, landfallError } from './errors.js'
 import { Listeners } from './events.js'
@@ -36,6 +37,8 @@ export interface OpenOptions<S extends SchemaDocument> {
    * device, but for what is not delivered yet. The service worker of the app must be told the same.
    */
   readonly scope?: ScopeName<S>
+  /** The functions that the schema's rules name (`{ function: 'name' }`). */
+  readonly functions?: Readonly<Record<string, MergeFunction>>
   /** Where the engine's `.wasm` lies, if not beside this package's own files. The first call's counts. */
   readonly wasm?: string | URL
 }
@@ -50,6 +53,7 @@ export interface Database<S extends SchemaDocument = SchemaDocument> {
   readonly name: string
   readonly tables: TablesOf<S>
   readonly outbox: Outbox
+  readonly conflicts: Conflicts
   /**
    * Sends and fetches now, without waiting for a backoff; after a pass that is under way, if there is one. Resolves also
    * when the pass ended early: `error` then says why. Rejects with `no-remote` or `closed`.
@@ -109,7 +113,7 @@ export interface Database<S extends SchemaDocument = SchemaDocument> {
  * `engine-unavailable` if the engine cannot be loaded.
  */
 export async function open<const S extends SchemaDocument>(options: OpenOptions<S>): Promise<Database<S>> {
-  const { schema, wasm } = options
+  const { schema, wasm, functions } = options
   const name = words(options.name, 'name')
   const tenant = words(options.tenant ?? 'default', 'tenant')
   const principal = words(options.principal ?? 'default', 'principal')
@@ -133,12 +137,13 @@ export async function open<const S extends SchemaDocument>(options: OpenOptions<
     change: (table, ids) => listeners.tell('change', Object.freeze({ table, ids: Object.freeze(ids) })),
     parked: parked => {
       const mutation = parked as Mutation
-      listeners.tell(mutation.state === 'conflict' ? 'conflict' : 'rejected', mutation)
+      if (mutation.state === 'rejected') listeners.tell('rejected', mutation)
     },
+    conflict: conflict => listeners.tell('conflict', conflict as Conflict),
   }
   const token = options.remote?.token
   const client = await engine
-    .open({ name, tenant, principal, schema, scope, url, token, observer, selfDriven: true })
+    .open({ name, tenant, principal, schema, scope, url, token, observer, functions, selfDriven: true })
     .catch((thrown: unknown) => {
       throw fromEngine(engine.examine(thrown))
     })
@@ -150,6 +155,7 @@ class OpenDatabase<S extends SchemaDocument> implements Database<S> {
   readonly name: string
   readonly tables: TablesOf<S>
   readonly outbox: Outbox
+  readonly conflicts: Conflicts
   readonly debug: Database['debug']
   readonly #session: Session
   readonly #listeners: Listeners<EventMap>
@@ -163,6 +169,7 @@ class OpenDatabase<S extends SchemaDocument> implements Database<S> {
     this.#hasRemote = hasRemote
     this.tables = tablesOf(schema, session)
     this.outbox = outboxOf(session)
+    this.conflicts = conflictsOf(session)
     this.debug = Object.freeze({ fold: () => session.call<string>(client => client.fold()) })
     this.#lastState = this.state()
     listeners.add('state', state => {

@@ -1,5 +1,6 @@
 /** Every code that an error of this package has. Codes are stable: match on them, never on messages. */
-export type ErrorCode = InputErrorCode | RecordErrorCode | OutboxErrorCode | StorageErrorCode | InstanceErrorCode
+export type ErrorCode =
+  InputErrorCode | RecordErrorCode | OutboxErrorCode | ConflictErrorCode | StorageErrorCode | InstanceErrorCode
 
 /** The call cannot be done as it was written. */
 export type InputErrorCode =
@@ -9,6 +10,15 @@ export type RecordErrorCode = 'record-not-found' | 'reference-missing' | 'refere
 /** The outbox does not allow this decision about that mutation. */
 export type OutboxErrorCode =
   'mutation-not-found' | 'mutation-in-flight' | 'mutation-not-parked' | 'mutation-in-use' | 'dependency-cycle'
+/** The conflict does not allow this decision. */
+export type ConflictErrorCode =
+  | 'conflict-not-found'
+  | 'conflict-settled'
+  | 'conflict-not-settled'
+  | 'conflict-undone'
+  | 'conflict-open'
+  | 'conflict-outlived'
+  | 'theirs-unknown'
 /** The device does not keep what it was given. */
 export type StorageErrorCode = 'quota-exceeded' | 'storage-unavailable' | 'corrupt' | 'outdated'
 /** This database cannot do it any more, or never could. */
@@ -61,6 +71,12 @@ export class OutboxError extends LandfallError {
   declare readonly code: OutboxErrorCode
 }
 
+/** A conflict cannot be settled, or its settlement not be taken back, by this. */
+export class ConflictError extends LandfallError {
+  override readonly name = 'ConflictError'
+  declare readonly code: ConflictErrorCode
+}
+
 /** The change was not saved: keep what the user entered. */
 export class StorageError extends LandfallError {
   override readonly name = 'StorageError'
@@ -91,6 +107,13 @@ const classes: Readonly<
   'mutation-not-parked': OutboxError,
   'mutation-in-use': OutboxError,
   'dependency-cycle': OutboxError,
+  'conflict-not-found': ConflictError,
+  'conflict-settled': ConflictError,
+  'conflict-not-settled': ConflictError,
+  'conflict-undone': ConflictError,
+  'conflict-open': ConflictError,
+  'conflict-outlived': ConflictError,
+  'theirs-unknown': ConflictError,
   'quota-exceeded': StorageError,
   'storage-unavailable': StorageError,
   corrupt: StorageError,

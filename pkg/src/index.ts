@@ -4,7 +4,10 @@
  * @packageDocumentation
  */
 export { type Database, open, type OpenOptions, type RemoteOptions, type TablesOf } from './database.js'
+export type * from './conflicts.js'
 export {
+  ConflictError,
+  type ConflictErrorCode,
   type ErrorCode,
   errorCodes,
   hasErrorCode,

@@ -1,4 +1,5 @@
 /** What sync tells of itself. Plain data; times are milliseconds since the Unix epoch by this device's clock. */
+import type { How } from './conflicts.js'
 import type { Mutation, Refusal, SyncStatus } from './types.js'
 
 /** A stable code, and what it says to people. */
@@ -96,6 +97,8 @@ export interface TableHealth extends MutationCounts {
   readonly pushed: number
   readonly pulled: number
   readonly conflicts: number
+  /** Of these, settled by rules. */
+  readonly merged: number
   readonly rejected: number
   /** Given up after they may have been sent, and never applied. */
   readonly withdrawn: number
@@ -149,6 +152,18 @@ export type Happening =
   | { readonly kind: 'withdrawn'; readonly of: ActivitySubject }
   /** A person had a parked change sent again, under a new id. */
   | { readonly kind: 'retried'; readonly of: ActivitySubject; readonly successor: string }
+  /** What met in a record was settled. `kept`: the conflict that has what lost; `null` where nothing did. */
+  | {
+      readonly kind: 'settled'
+      readonly of: ActivitySubject
+      readonly how: How
+      readonly contested: number
+      readonly kept: string | null
+    }
+  /** That was taken back. */
+  | { readonly kind: 'undone'; readonly of: ActivitySubject }
+  /** The record has a key in common with another one (`alike` in the schema): perhaps it is there twice. */
+  | { readonly kind: 'alike'; readonly of: ActivitySubject; readonly other: string }
   /** A pass failed for a new reason. `waitMs`: the server asked for that pause. */
   | { readonly kind: 'failed'; readonly failure: Failure; readonly waitMs: number | null }
   | { readonly kind: 'held'; readonly why: Held }

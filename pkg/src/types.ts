@@ -1,4 +1,5 @@
 /** Plain data that crosses the package's boundary. Times are milliseconds since the Unix epoch. */
+import type { Conflict, Strategy } from './conflicts.js'
 import type { Failure, Held, Outdated, SyncReason } from './reports.js'
 
 /** What JSON can say, exactly. Anything else is refused at the call with `invalid-value`. */
@@ -32,9 +33,55 @@ export interface TableDocument {
     /** The scope of which it is pulled; without one, all of it. */
     readonly scope?: string
   }
+  /** Keys that two records seldom share by intent: when a second one comes, the activity tells of it. */
+  readonly alike?: readonly (string | readonly string[])[]
+  /** How it is told that somebody else was there first, and what becomes of fields without a rule. */
+  readonly conflict?: ConflictDocument
+  /** What becomes of what both sides changed: by dotted path, where `*` stands for any key, place or entry. */
+  readonly rules?: Readonly<Record<string, RuleDocument>>
   /** Values that follow from a record's children, by name. Nobody writes them. */
   readonly rollups?: Readonly<Record<string, RollupDocument>>
 }
+
+export interface ConflictDocument {
+  /** By the record's version (the default), by when it was changed (the server's clock), or by its content. */
+  readonly detect?: 'version' | 'timestamp' | 'hash'
+  /** `merge`, if absent: what no rule settles waits for a person. */
+  readonly strategy?: Strategy
+}
+
+/** How two values become one; what does not fit the values, as the highest of two texts, leaves them to a person. */
+export type Way =
+  /** The server's, this device's, or the one that was written later, by the server's clock. */
+  | 'server'
+  | 'client'
+  | 'latest'
+  /** Of numbers. */
+  | 'highest'
+  | 'lowest'
+  /** What was added on both sides is added up. */
+  | 'counter'
+  /** Two texts, line by line. */
+  | 'text'
+  /** All entries of both lists; two lists place by place. */
+  | 'union'
+  | 'positions'
+  /** A person decides. */
+  | 'manual'
+
+export type RuleDocument =
+  | Way
+  | ({ /** The user is to be told. */ readonly notify?: boolean } & (
+      | { readonly [way in Exclude<Way, 'union'>]?: true }
+      /** Of two texts the one that stands further on in the list. */
+      | { readonly progression: readonly string[] }
+      | {
+          /** Entries are told apart by the key `by`; those whose times come to overlap are flagged. */
+          readonly union: true | { readonly by?: string; readonly overlap?: readonly [start: string, end: string] }
+        }
+      /** A function that the app registers under this name. */
+      | { readonly function: string }
+    ))
 
 type Scalar = string | number | boolean | null
 /** Conditions on fields: each must hold one of its values. An absent field is `null`. */
@@ -82,6 +129,8 @@ export interface SchemaDocument {
    */
   readonly minWriter?: number
   readonly tables: Readonly<Record<string, TableDocument>>
+  /** What holds for tables that do not say it themselves. */
+  readonly conflict?: ConflictDocument
   /**
    * Named parts of the data, which the server cuts out: by scope and table, conditions on its fields. `$principal` stands for the
    * one who is signed in. What refers to a record that is filtered comes and goes with it.
@@ -276,8 +325,8 @@ export interface EventMap {
   readonly change: { readonly table: string; readonly ids: readonly string[] }
   /** A mutation was refused by the server and waits for a decision. */
   readonly rejected: Mutation
-  /** Somebody else changed the record first; the mutation waits for a decision. */
-  readonly conflict: Mutation
+  /** A change met one by somebody else: the conflict is open, was settled, or its settlement was taken back. */
+  readonly conflict: Conflict
   /**
    * A newer release of the app has changed the database, and this context is too old for it. Told once; who opens the
    * database only then finds it in `state()`.

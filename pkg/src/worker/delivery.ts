@@ -1,3 +1,4 @@
+import type { MergeFunction } from '../conflicts.js'
 import { loadEngine } from '../engine.js'
 import { fromEngine, landfallError } from '../errors.js'
 import { Session } from '../session.js'
@@ -10,6 +11,8 @@ export interface DeliveryOptions {
   readonly schema: SchemaDocument
   /** The scope that the app's pages pull, if they open the database with one. */
   readonly scope?: string
+  /** The functions that the schema's rules name: the same as in the app's pages. */
+  readonly functions?: Readonly<Record<string, MergeFunction>>
   readonly remote: { readonly url: string; readonly token?: () => string | Promise<string> }
 }
 
@@ -20,14 +23,14 @@ interface Delivery {
 }
 
 /** Nobody watches a worker's event. */
-const nobody: ClientObserver = { state() {}, progress() {}, change() {}, parked() {} }
+const nobody: ClientObserver = { state() {}, progress() {}, change() {}, parked() {}, conflict() {} }
 
 /**
  * Sends and fetches what one database has, from nothing: the worker may have been started for this. Rejects when another
  * try may deliver more, so that the browser tries again.
  */
 export async function deliver(
-  { name, schema, scope, remote }: DeliveryOptions,
+  { name, schema, scope, functions, remote }: DeliveryOptions,
   { tenant, principal }: Addressee,
   wasm: () => Promise<Response>,
 ): Promise<void> {
@@ -35,7 +38,7 @@ export async function deliver(
   if (engine.death !== undefined) throw engine.death
   const { url, token } = remote
   const client = await engine
-    .open({ name, tenant, principal, schema, scope, url, token, observer: nobody, selfDriven: false })
+    .open({ name, tenant, principal, schema, scope, url, token, observer: nobody, functions, selfDriven: false })
     .catch((thrown: unknown) => {
       throw fromEngine(engine.examine(thrown))
     })
