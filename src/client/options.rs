@@ -29,6 +29,8 @@ export interface ClientOptions {
   readonly observer: ClientObserver
   /** Whether passes and upkeep happen by themselves. */
   readonly selfDriven: boolean
+  /** Whether this page listens to what others do, and tells them what is edited here. */
+  readonly live: boolean
 }
 
 /** How one write is done. */
@@ -44,6 +46,8 @@ export interface ClientObserver {
   progress(progress: unknown): void
   change(table: string, ids: string[]): void
   parked(mutation: unknown): void
+  lock(lock: unknown): void
+  remoteChange(change: unknown): void
 }
 ";
 
@@ -71,6 +75,8 @@ extern "C" {
     pub(super) fn observer(this: &Options) -> Observer;
     #[wasm_bindgen(method, getter, js_name = selfDriven)]
     pub(super) fn self_driven(this: &Options) -> bool;
+    #[wasm_bindgen(method, getter)]
+    pub(super) fn live(this: &Options) -> bool;
 
     /// How one write is done: the shape is above.
     #[wasm_bindgen(typescript_type = "ClientWriteOptions")]

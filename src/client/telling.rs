@@ -31,6 +31,10 @@ extern "C" {
     fn change(this: &Observer, table: &str, ids: &Array) -> Result<(), JsValue>;
     #[wasm_bindgen(method, catch)]
     fn parked(this: &Observer, mutation: &JsValue) -> Result<(), JsValue>;
+    #[wasm_bindgen(method, catch)]
+    pub(super) fn lock(this: &Observer, lock: &JsValue) -> Result<(), JsValue>;
+    #[wasm_bindgen(method, catch, js_name = remoteChange)]
+    pub(super) fn remote_change(this: &Observer, change: &JsValue) -> Result<(), JsValue>;
 }
 
 struct Shown {
