@@ -2,6 +2,7 @@ import { list, text, whole, words } from './arguments.js'
 import { loadEngine } from './engine.js'
 import { fromEngine, landfallError } from './errors.js'
 import { Listeners } from './events.js'
+import { type Locks, locksOf } from './locks.js'
 import { type Outbox, outboxOf } from './outbox.js'
 import { askForPeriodicSync } from './periodic.js'
 import type { ActivityLine, Health, Integrity, OrphanStrategy, Story } from './reports.js'
@@ -19,6 +20,11 @@ export interface RemoteOptions {
   readonly url: string
   /** The bearer token; asked for before every request, so that it may be renewed. `''` for none. */
   readonly token?: () => string | Promise<string>
+  /**
+   * Whether this page listens to the server's event stream, so that others' changes and edit locks are known at once
+   * (true, if absent). Only while there is a network and the page is looked at; one page listens for all of a browser.
+   */
+  readonly live?: boolean
 }
 
 export interface OpenOptions<S extends SchemaDocument> {
@@ -50,6 +56,8 @@ export interface Database<S extends SchemaDocument = SchemaDocument> {
   readonly name: string
   readonly tables: TablesOf<S>
   readonly outbox: Outbox
+  /** Who edits what, so that two people do not begin the same work: advice, and never a hindrance. */
+  readonly locks: Locks
   /**
    * Sends and fetches now, without waiting for a backoff; after a pass that is under way, if there is one. Resolves also
    * when the pass ended early: `error` then says why. Rejects with `no-remote` or `closed`.
@@ -135,10 +143,13 @@ export async function open<const S extends SchemaDocument>(options: OpenOptions<
       const mutation = parked as Mutation
       listeners.tell(mutation.state === 'conflict' ? 'conflict' : 'rejected', mutation)
     },
+    lock: lock => listeners.tell('lock', lock as EventMap['lock']),
+    remoteChange: change => listeners.tell('remote-change', change as EventMap['remote-change']),
   }
   const token = options.remote?.token
+  const live = options.remote?.live ?? true
   const client = await engine
-    .open({ name, tenant, principal, schema, scope, url, token, observer, selfDriven: true })
+    .open({ name, tenant, principal, schema, scope, url, token, observer, selfDriven: true, live })
     .catch((thrown: unknown) => {
       throw fromEngine(engine.examine(thrown))
     })
@@ -150,6 +161,7 @@ class OpenDatabase<S extends SchemaDocument> implements Database<S> {
   readonly name: string
   readonly tables: TablesOf<S>
   readonly outbox: Outbox
+  readonly locks: Locks
   readonly debug: Database['debug']
   readonly #session: Session
   readonly #listeners: Listeners<EventMap>
@@ -163,6 +175,7 @@ class OpenDatabase<S extends SchemaDocument> implements Database<S> {
     this.#hasRemote = hasRemote
     this.tables = tablesOf(schema, session)
     this.outbox = outboxOf(session)
+    this.locks = locksOf(session)
     this.debug = Object.freeze({ fold: () => session.call<string>(client => client.fold()) })
     this.#lastState = this.state()
     listeners.add('state', state => {

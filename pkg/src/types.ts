@@ -1,4 +1,5 @@
 /** Plain data that crosses the package's boundary. Times are milliseconds since the Unix epoch. */
+import type { LockNotice, RemoteChange } from './locks.js'
 import type { Failure, Held, Outdated, SyncReason } from './reports.js'
 
 /** What JSON can say, exactly. Anything else is refused at the call with `invalid-value`. */
@@ -278,6 +279,13 @@ export interface EventMap {
   readonly rejected: Mutation
   /** Somebody else changed the record first; the mutation waits for a decision. */
   readonly conflict: Mutation
+  /** Somebody else began to edit a record, or ended: `until` is then `null`. That it goes on is not told. */
+  readonly lock: LockNotice
+  /**
+   * Another device changed records of one table, a moment ago: it is being fetched, and `change` is told when it is here. Nothing is
+   * told of what happened while nobody listened.
+   */
+  readonly 'remote-change': RemoteChange
   /**
    * A newer release of the app has changed the database, and this context is too old for it. Told once; who opens the
    * database only then finds it in `state()`.
