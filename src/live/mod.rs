@@ -255,11 +255,9 @@ impl Shared {
         self.relay.tell(&Word::Hidden);
     }
 
-    /// What the server would say now to one who asks.
     fn hello(&self) -> Option<Event> {
         let table = self.table.borrow();
-        let hello = Hello { server_time: table.server_now(now_ms())?, locks: table.list().to_vec() };
-        Some(Event { name: Hello::NAME.to_owned(), data: serde_json::to_string(&hello).ok()? })
+        Hello { server_time: table.server_now(now_ms())?, locks: table.list().to_vec() }.event()
     }
 }
 

@@ -1,8 +1,12 @@
 //! What the server says on its event stream, and what is said to it about edit locks (PROTOCOL, "The rest").
 
+use js_sys::JSON;
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
+use serde_wasm_bindgen::Serializer;
 
 use super::events::Event;
+use crate::body::to_json;
 
 /// Somebody edits a record, or has ended doing so.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -81,11 +85,10 @@ impl News {
     /// `None` for what this release does not know or cannot read: it may be a newer server's.
     #[must_use]
     pub fn read(event: &Event) -> Option<Self> {
-        let data = event.data.as_str();
         match event.name.as_str() {
-            Hello::NAME => serde_json::from_str(data).ok().map(Self::Hello),
-            "change" => serde_json::from_str(data).ok().map(Self::Change),
-            "lock" => serde_json::from_str(data).ok().map(Self::Lock),
+            Hello::NAME => parsed(&event.data).map(Self::Hello),
+            "change" => parsed(&event.data).map(Self::Change),
+            "lock" => parsed(&event.data).map(Self::Lock),
             _ => None,
         }
     }
@@ -94,6 +97,17 @@ impl News {
 impl Hello {
     /// How its event is called.
     pub const NAME: &str = "hello";
+
+    /// What the server would say now to one who asks.
+    pub(super) fn event(&self) -> Option<Event> {
+        let data = self.serialize(&Serializer::json_compatible()).ok()?;
+        Some(Event { name: Self::NAME.to_owned(), data: to_json(&data).into() })
+    }
+}
+
+/// By the browser's own parser: answers are read by way of it too, so these types need one reader and not two.
+fn parsed<T: DeserializeOwned>(text: &str) -> Option<T> {
+    serde_wasm_bindgen::from_value(JSON::parse(text).ok()?).ok()
 }
 
 /// What is asked of a lock.
