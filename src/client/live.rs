@@ -27,6 +27,9 @@ const SPREAD_MS: u64 = 200;
 /// and at most so often: what others write in a burst comes together.
 const PAUSE_MS: u64 = 500;
 
+/// How often a pass is tried again while another context, a frozen tab perhaps, is at one.
+const TRIES: u32 = 20;
+
 /// The live notice of an instance, if it has one.
 #[derive(Default)]
 pub(super) struct Liveness {
@@ -35,8 +38,8 @@ pub(super) struct Liveness {
     shown: RefCell<Option<(u32, Vec<Lock>, Array)>>,
     due: RefCell<Option<Timeout>>,
     last_due_at: Cell<Option<u64>>,
-    /// The server has something that no pass has asked for yet.
-    is_behind: Cell<bool>,
+    /// The server has something that no pass of this context has asked for yet: how often that is still tried.
+    tries: Cell<u32>,
 }
 
 impl Liveness {
@@ -174,11 +177,11 @@ impl Instance {
             Notice::Change(change) => {
                 // A pass that is under way here may have asked before it. If none is, the page that reads begins one.
                 if self.engine.status().phase != Phase::Idle {
-                    self.pass_is_due();
+                    self.fall_behind();
                 }
                 self.tell_change(&change, &live);
             }
-            Notice::Behind => self.pass_is_due(),
+            Notice::Behind => self.fall_behind(),
         }
     }
 
@@ -196,9 +199,13 @@ impl Instance {
         }
     }
 
-    /// The server has something new: a pass begins soon.
-    fn pass_is_due(self: &Rc<Self>) {
-        self.liveness.is_behind.set(true);
+    /// The server has something new.
+    fn fall_behind(self: &Rc<Self>) {
+        self.liveness.tries.set(TRIES);
+        self.pass_soon();
+    }
+
+    fn pass_soon(self: &Rc<Self>) {
         if self.is_ending() || self.liveness.due.borrow().is_some() {
             return;
         }
@@ -218,10 +225,10 @@ impl Instance {
 
     /// A pass ended. If it was another context's, it may have asked before the last change.
     pub(super) fn look_again(self: &Rc<Self>, was_here: bool) {
-        if was_here {
-            self.liveness.is_behind.set(false);
-        } else if self.liveness.is_behind.get() {
-            self.pass_is_due();
+        let left = if was_here { 0 } else { self.liveness.tries.get().saturating_sub(1) };
+        self.liveness.tries.set(left);
+        if left > 0 {
+            self.pass_soon();
         }
     }
 

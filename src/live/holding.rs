@@ -60,14 +60,14 @@ impl Holds {
         self.list.borrow().iter().any(|hold| hold.table == table && hold.id == id)
     }
 
-    /// Begins to want it; the turn.
-    fn begin(&self, table: &str, id: &str) -> u32 {
+    /// Begins to want it; the turn, and whether it was wanted before.
+    fn begin(&self, table: &str, id: &str) -> (u32, bool) {
         let turn = self.last_turn.get().wrapping_add(1);
         self.last_turn.set(turn);
-        self.end_of(table, id);
+        let again = self.end_of(table, id);
         let hold = Hold { table: table.to_owned(), id: id.to_owned(), turn, renewal: None };
         self.list.borrow_mut().push(hold);
-        turn
+        (turn, again)
     }
 
     fn end(&self, turn: u32) {
@@ -91,7 +91,7 @@ impl Shared {
         if !online() {
             return Taking::Offline;
         }
-        let turn = self.holds.begin(&table, &id);
+        let (turn, again) = self.holds.begin(&table, &id);
         let _queue = self.holds.queue.lock().await;
         let taking = self.ask(Action::Take, &table, &id).await;
         match taking {
@@ -101,6 +101,8 @@ impl Shared {
                 self.remote.post_last("locks", &self.request(Action::Release, &table, &id)).await;
             }
             Taking::Granted { .. } => {}
+            // What was held before is lost by no failure of the network's.
+            Taking::Offline if again => self.renew_in(turn, TTL_MS / 3),
             Taking::Held(_) | Taking::Offline | Taking::Unsupported | Taking::Refused(_) => {
                 self.holds.end(turn);
             }

@@ -66,10 +66,13 @@ impl LockTable {
 
     /// Somebody took, renewed or released a lock; what is new about it, if anything.
     pub fn handle_lock(&mut self, lock: Lock, now_ms: u64) -> Option<Lock> {
-        if lock.device_id == self.device_id {
-            return None;
-        }
         let at = self.locks.iter().position(|known| same_record(known, &lock));
+        if lock.device_id == self.device_id {
+            // It is ours now, so it is nobody else's any more. Of one that we released, the next word says more.
+            let at = at.filter(|_| lock.until.is_some())?;
+            self.revision += 1;
+            return Some(ended(self.locks.remove(at)));
+        }
         let holds = lock.until.is_some_and(|until| !self.has_passed(until, now_ms));
         match at {
             // A late word about somebody who holds it no more.

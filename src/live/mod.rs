@@ -218,8 +218,10 @@ impl Shared {
                     (self.notice)(Notice::Change(change));
                 }
             }
-            News::Lock(lock) if lock.device_id == self.settings.device_id => self.handle_own(&lock),
             News::Lock(lock) => {
+                if lock.device_id == self.settings.device_id {
+                    self.handle_own(&lock);
+                }
                 let news = self.table.borrow_mut().handle_lock(lock, now_ms());
                 self.tell(news);
             }

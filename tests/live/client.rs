@@ -88,6 +88,32 @@ async fn a_change_of_anothers_is_fetched_at_once_and_told() {
 }
 
 #[wasm_bindgen_test]
+async fn a_pass_of_anothers_is_waited_for() {
+    let server = Server::start();
+    let app = App::open("").await;
+    until("it listens", || server.streams().0 == 1).await;
+    server.say("hello", "{ protocol: 1, epoch: 'e', serverTime: 1000000, locks: [] }");
+    until("it has pulled", || number("server.pulls") >= 2).await;
+    pause(700).await;
+    // As a service worker would that hears nothing of changes.
+    let name = app.client.sync_tag().replace("landfall-sync:", "");
+    js(&format!(
+        "navigator.locks.request('{name}', () => new Promise(resolve => {{ server.giveBack = resolve }}))"
+    ));
+    until("another has the lease", || js("server.giveBack").is_function()).await;
+    let before = number("server.pulls");
+    server.say(
+        "change",
+        "{ tables: ['tasks'], records: [], principal: 'u8', deviceId: 'd8', serverTime: 1000000 }",
+    );
+    pause(1_000).await;
+    assert_eq!(number("server.pulls"), before);
+    js("server.giveBack()");
+    until("it pulls after all", || number("server.pulls") > before).await;
+    app.client.close();
+}
+
+#[wasm_bindgen_test]
 async fn locks_are_shown_as_the_same_objects_until_they_are_others() {
     let server = Server::start();
     let app = App::open("").await;

@@ -46,6 +46,11 @@ fn our_own_is_never_somebody_elses() {
     assert_eq!(table.handle_lock(lock("7", "ours", Some(100)), 0), None);
     assert_eq!(table.handle_hello(hello(0, vec![lock("7", "ours", Some(100))]), 0), []);
     assert_eq!(table.list(), []);
+    // What is ours is not another's any more, whether or not their end was heard of.
+    table.handle_lock(lock("7", "a", Some(100)), 0);
+    assert_eq!(table.handle_lock(lock("7", "ours", None), 0), None);
+    assert_eq!(table.handle_lock(lock("7", "ours", Some(100)), 0), Some(lock("7", "a", None)));
+    assert_eq!(table.list(), []);
 }
 
 #[wasm_bindgen_test]

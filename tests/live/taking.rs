@@ -81,6 +81,22 @@ async fn it_is_renewed_at_a_third_of_its_time_until_it_is_released() {
 }
 
 #[wasm_bindgen_test]
+async fn what_is_held_is_not_lost_by_asking_again_in_vain() {
+    let server = Server::start();
+    js(
+        "server.answerLock = body => ({ granted: true, lock: { ...body, until: 1006000 }, serverTime: 1000000 })",
+    );
+    let page = Page::open(&unused());
+    page.live.take("tasks", "7").await;
+    js("server.granting = server.answerLock");
+    js("server.answerLock = () => new Response('<html>')");
+    assert_eq!(page.live.take("tasks", "7").await, Taking::Offline);
+    js("server.answerLock = server.granting");
+    page.close().await;
+    assert_eq!(server.posts(), "take 7,take 7,release 7", "it is still held, and so it is released");
+}
+
+#[wasm_bindgen_test]
 async fn one_that_lapsed_is_taken_again_unless_somebody_else_has_it() {
     let server = Server::start();
     js("server.answerLock = body => body.action === 'renew' ? { granted: false, lock: null, serverTime: 1000000 }

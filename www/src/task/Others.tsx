@@ -21,7 +21,7 @@ export function Others({ id, editor }: { id: string; editor: EditLock | null }) 
         <p data-testid="task-changed">
           <Icon name="sync" size={18} />
           <span>
-            changed {ago(change.at, now)} by <strong>{change.principal ?? 'somebody else'}</strong>
+            Changed {ago(change.at, now)} by <strong>{change.principal ?? 'somebody else'}</strong>
           </span>
         </p>
       )}
