@@ -57,7 +57,7 @@ export interface Database<S extends SchemaDocument = SchemaDocument> {
   readonly tables: TablesOf<S>
   readonly outbox: Outbox
   /** Who edits what, so that two people do not begin the same work: advice, and never a hindrance. */
-  readonly locks: Locks
+  readonly locks: Locks<TableName<S>>
   /**
    * Sends and fetches now, without waiting for a backoff; after a pass that is under way, if there is one. Resolves also
    * when the pass ended early: `error` then says why. Rejects with `no-remote` or `closed`.
@@ -161,7 +161,7 @@ class OpenDatabase<S extends SchemaDocument> implements Database<S> {
   readonly name: string
   readonly tables: TablesOf<S>
   readonly outbox: Outbox
-  readonly locks: Locks
+  readonly locks: Locks<TableName<S>>
   readonly debug: Database['debug']
   readonly #session: Session
   readonly #listeners: Listeners<EventMap>

@@ -58,7 +58,7 @@ export type Taking =
  * Advisory edit locks: they tell people of each other, and refuse no write. A lock belongs to a device; all its tabs hold it
  * together. One that is not renewed, because its page died or lost its network, lapses within a minute.
  */
-export interface Locks {
+export interface Locks<T extends string = string> {
   /**
    * Takes the lock of a record, and renews it by itself while this page lives and until it is released. Taking it twice
    * takes it once. If somebody else gets it meanwhile, since this page slept, the event `lock` says so and nothing is held any more.
@@ -66,11 +66,11 @@ export interface Locks {
    * It fails for no reason of the network's or the server's: those are outcomes. Rejects with `unknown-table`,
    * `invalid-value` and `closed`.
    */
-  take(table: string, id: string): Promise<Taking>
+  take(table: T, id: string): Promise<Taking>
   /** Gives it up. Nothing happens where it is not held. Rejects with `invalid-value` and `closed`. */
-  release(table: string, id: string): Promise<void>
+  release(table: T, id: string): Promise<void>
   /** Who else edits a record, under any id that it ever had here: the same frozen object until it is another. */
-  of(table: string, id: string): EditLock | null
+  of(table: T, id: string): EditLock | null
   /** All that others edit: the same frozen array until it is another. */
   list(): readonly EditLock[]
 }

@@ -81,6 +81,8 @@ export async function use(): Promise<void> {
   // @ts-expect-error nobody may be known
   else taking.holder.principal
   const since: number | undefined = db.locks.of('tasks', task.id)?.until
+  // @ts-expect-error there is no such table
+  db.locks.of('projects', task.id)
   db.on('lock', ({ until, recordId }) => until === null && db.locks.list().every(lock => lock.recordId !== recordId))
   db.on('remote-change', ({ table, ids, principal, at }) => [table, ...ids, principal ?? '', at, since])
   db.on('outdated', ({ stillReads }) => stillReads && healthy && perTable['tasks']?.pushed)

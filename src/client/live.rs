@@ -147,9 +147,8 @@ impl Instance {
     /// In a page that goes on by itself, and has a server. In a worker nobody looks at anything.
     pub(super) fn begin_live(self: &Rc<Self>, options: &Options, database: String) {
         let is_page = scope().document().is_some();
-        let (Some(url), true) = (options.url(), options.live() && self.is_self_driven && is_page) else {
-            return;
-        };
+        let is_wanted = options.live().unwrap_or_default() && self.is_self_driven && is_page;
+        let Some(url) = options.url().filter(|_| is_wanted) else { return };
         let device_id = self.engine.state().meta(Meta::DEVICE_ID).unwrap_or_default().to_owned();
         let settings = Settings {
             url,
@@ -187,12 +186,15 @@ impl Instance {
 
     fn tell_change(&self, change: &Change, live: &Live) {
         let at = live.device_time(change.server_time);
+        // Empty is what stands for several in one, and for nobody who is known.
+        let known = |name: &Option<String>| name.clone().filter(|name| !name.is_empty());
+        let (principal, device_id) = (known(&change.principal), known(&change.device_id));
         for (table, ids) in change.by_table() {
             let shape = ChangeShape {
                 table,
                 ids,
-                principal: change.principal.as_deref(),
-                device_id: change.device_id.as_deref(),
+                principal: principal.as_deref(),
+                device_id: device_id.as_deref(),
                 at,
             };
             let _ = self.observer.remote_change(&to_js(&shape));

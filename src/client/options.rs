@@ -76,7 +76,7 @@ extern "C" {
     #[wasm_bindgen(method, getter, js_name = selfDriven)]
     pub(super) fn self_driven(this: &Options) -> bool;
     #[wasm_bindgen(method, getter)]
-    pub(super) fn live(this: &Options) -> bool;
+    pub(super) fn live(this: &Options) -> Option<bool>;
 
     /// How one write is done: the shape is above.
     #[wasm_bindgen(typescript_type = "ClientWriteOptions")]
