@@ -112,3 +112,47 @@ test('two tabs read one stream, and the other goes on when its tab is closed', a
   assert.equal(streams.get(second), 1)
   assert.deepEqual(world.failures, [])
 })
+
+test('the demo says who is editing the open task and who changed it, and shows the change', async t => {
+  const world = await rig(t, { site: 'demo', viewport: { width: 420, height: 860 } })
+  const browser = await Browser.start()
+  t.after(() => browser.close())
+  const openDemo = async (where: Browser) => {
+    const page = await where.open(`${world.server.origin}/`, world.failures)
+    await page.waitForFunction(() => globalThis.landfall !== undefined)
+    await until('the tasks are there', () =>
+      page.evaluate(async () => ((await globalThis.landfall.tables['tasks']?.count({})) ?? 0) > 0),
+    )
+    return page
+  }
+  const show = (page: Page, task: string) =>
+    page.evaluate(id => {
+      location.hash = `#/mine/tasks/${id}`
+    }, task)
+  const reader = await openDemo(world.browser)
+  const writer = await openDemo(browser)
+  await writer.evaluate(() => localStorage.setItem('landfall.principal', 'ada'))
+  await writer.reload()
+  const id = await reader.evaluate(
+    async () => (await globalThis.landfall.tables['tasks']?.query({ limit: 1 }))?.[0]?.id ?? '',
+  )
+  for (const page of [reader, writer]) await show(page, id)
+  await reader.getByTestId('task-notes').waitFor()
+
+  await writer.getByTestId('task-notes').fill('Cut at the third joint')
+  await reader.getByTestId('task-editor').waitFor({ timeout: limitMs })
+  assert.equal(await reader.getByTestId('task-editor').innerText(), 'ada is editing this')
+  await reader.getByTestId('task-changed').waitFor({ timeout: limitMs })
+  assert.equal(await reader.getByTestId('task-changed').innerText(), 'Changed just now by ada')
+  const notes = reader.getByTestId('task-notes')
+  await until('the notes are shown', async () => (await notes.inputValue()) === 'Cut at the third joint', limitMs)
+  assert.equal(await writer.getByTestId('task-editor').count(), 0)
+
+  await writer.getByTestId('task-close').click()
+  await reader.getByTestId('task-editor').waitFor({ state: 'detached', timeout: limitMs })
+  await notes.click()
+  await show(writer, id)
+  await writer.getByTestId('task-editor').waitFor({ timeout: limitMs })
+  assert.equal(await writer.getByTestId('task-editor').innerText(), 'technician is editing this')
+  assert.deepEqual(world.failures, [])
+})
