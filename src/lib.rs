@@ -7,6 +7,7 @@ pub mod client;
 pub mod clock;
 pub mod connectivity;
 pub mod lease;
+pub mod live;
 pub mod log;
 pub mod remote;
 mod scope;

@@ -19,6 +19,10 @@ extern "C" {
     #[wasm_bindgen(method, getter)]
     pub(crate) fn registration(this: &Scope) -> Option<Registration>;
 
+    /// Here for `keepalive`, which no builder of requests knows.
+    #[wasm_bindgen(method, catch)]
+    pub(crate) async fn fetch(this: &Scope, url: &str, options: &JsValue) -> Result<JsValue, JsValue>;
+
     /// A page's or a worker's navigator.
     pub(crate) type Navigator;
 

@@ -3,6 +3,7 @@ import { type Conflict, type Conflicts, conflictsOf, type MergeFunction } from '
 import { loadEngine } from './engine.js'
 import { fromEngine, landfallError } from './errors.js'
 import { Listeners } from './events.js'
+import { type Locks, locksOf } from './locks.js'
 import { type Outbox, outboxOf } from './outbox.js'
 import { askForPeriodicSync } from './periodic.js'
 import type { ActivityLine, Health, Integrity, OrphanStrategy, Story } from './reports.js'
@@ -20,6 +21,11 @@ export interface RemoteOptions {
   readonly url: string
   /** The bearer token; asked for before every request, so that it may be renewed. `''` for none. */
   readonly token?: () => string | Promise<string>
+  /**
+   * Whether this page listens to the server's event stream, so that others' changes and edit locks are known at once
+   * (true, if absent). Only while there is a network and the page is looked at; one page listens for all of a browser.
+   */
+  readonly live?: boolean
 }
 
 export interface OpenOptions<S extends SchemaDocument> {
@@ -54,6 +60,8 @@ export interface Database<S extends SchemaDocument = SchemaDocument> {
   readonly tables: TablesOf<S>
   readonly outbox: Outbox
   readonly conflicts: Conflicts
+  /** Who edits what, so that two people do not begin the same work: advice, and never a hindrance. */
+  readonly locks: Locks<TableName<S>>
   /**
    * Sends and fetches now, without waiting for a backoff; after a pass that is under way, if there is one. Resolves also
    * when the pass ended early: `error` then says why. Rejects with `no-remote` or `closed`.
@@ -140,10 +148,13 @@ export async function open<const S extends SchemaDocument>(options: OpenOptions<
       if (mutation.state === 'rejected') listeners.tell('rejected', mutation)
     },
     conflict: conflict => listeners.tell('conflict', conflict as Conflict),
+    lock: lock => listeners.tell('lock', lock as EventMap['lock']),
+    remoteChange: change => listeners.tell('remote-change', change as EventMap['remote-change']),
   }
   const token = options.remote?.token
+  const live = options.remote?.live ?? true
   const client = await engine
-    .open({ name, tenant, principal, schema, scope, url, token, observer, functions, selfDriven: true })
+    .open({ name, tenant, principal, schema, scope, url, token, observer, functions, selfDriven: true, live })
     .catch((thrown: unknown) => {
       throw fromEngine(engine.examine(thrown))
     })
@@ -156,6 +167,7 @@ class OpenDatabase<S extends SchemaDocument> implements Database<S> {
   readonly tables: TablesOf<S>
   readonly outbox: Outbox
   readonly conflicts: Conflicts
+  readonly locks: Locks<TableName<S>>
   readonly debug: Database['debug']
   readonly #session: Session
   readonly #listeners: Listeners<EventMap>
@@ -170,6 +182,7 @@ class OpenDatabase<S extends SchemaDocument> implements Database<S> {
     this.tables = tablesOf(schema, session)
     this.outbox = outboxOf(session)
     this.conflicts = conflictsOf(session)
+    this.locks = locksOf(session)
     this.debug = Object.freeze({ fold: () => session.call<string>(client => client.fold()) })
     this.#lastState = this.state()
     listeners.add('state', state => {

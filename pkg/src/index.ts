@@ -24,6 +24,7 @@ export {
   StorageError,
   type StorageErrorCode,
 } from './errors.js'
+export type { EditLock, LockNotice, Locks, RemoteChange, Taking } from './locks.js'
 export type { Discarding, Outbox } from './outbox.js'
 export { defineSchema, type FieldsOf, type RecordIn, type RollupsOf, type ScopeName, type TableName } from './schema.js'
 export type * from './reports.js'

@@ -1,5 +1,6 @@
 /** Plain data that crosses the package's boundary. Times are milliseconds since the Unix epoch. */
 import type { Conflict, Strategy } from './conflicts.js'
+import type { LockNotice, RemoteChange } from './locks.js'
 import type { Failure, Held, Outdated, SyncReason } from './reports.js'
 
 /** What JSON can say, exactly. Anything else is refused at the call with `invalid-value`. */
@@ -327,6 +328,13 @@ export interface EventMap {
   readonly rejected: Mutation
   /** A change met one by somebody else: the conflict is open, was settled, or its settlement was taken back. */
   readonly conflict: Conflict
+  /** Somebody else began to edit a record, or ended: `until` is then `null`. That it goes on is not told. */
+  readonly lock: LockNotice
+  /**
+   * Another device changed records of one table, a moment ago: it is being fetched, and `change` is told when it is here. Nothing is
+   * told of what happened while nobody listened.
+   */
+  readonly 'remote-change': RemoteChange
   /**
    * A newer release of the app has changed the database, and this context is too old for it. Told once; who opens the
    * database only then finds it in `state()`.

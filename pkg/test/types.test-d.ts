@@ -41,7 +41,7 @@ export async function use(): Promise<void> {
     name: 'types',
     schema,
     scope: 'mine',
-    remote: { url: '/api/sync', token: async () => 'token' },
+    remote: { url: '/api/sync', token: async () => 'token', live: false },
   })
   const { steps, tasks } = db.tables
   const step = await steps.create({ name: 'Dig' })
@@ -75,6 +75,16 @@ export async function use(): Promise<void> {
   for (const reason of reasons)
     if (reason.kind === 'stuck' && reason.why === 'failing') reason.code satisfies string
     else if (reason.kind === 'held') reason.why satisfies string
+  const taking = await db.locks.take('tasks', task.id)
+  if (taking.granted) taking.until satisfies number
+  else if (taking.reason === 'held') taking.holder.principal satisfies string
+  // @ts-expect-error nobody may be known
+  else taking.holder.principal
+  const since: number | undefined = db.locks.of('tasks', task.id)?.until
+  // @ts-expect-error there is no such table
+  db.locks.of('projects', task.id)
+  db.on('lock', ({ until, recordId }) => until === null && db.locks.list().every(lock => lock.recordId !== recordId))
+  db.on('remote-change', ({ table, ids, principal, at }) => [table, ...ids, principal ?? '', at, since])
   db.on('outdated', ({ stillReads }) => stillReads && healthy && perTable['tasks']?.pushed)
   void [count, complete, progress, latest]
   // @ts-expect-error a roll-up is not written, declared as a field or not

@@ -17,6 +17,7 @@ use landfall_core::schema::{Schema, SchemaError};
 use wasm_bindgen_futures::spawn_local;
 
 use super::conflicts::AppFunctions;
+use super::live::Liveness;
 use super::options::Options;
 use super::ports::{BrowserPorts, Inbox};
 use super::schedule::Clockwork;
@@ -41,6 +42,7 @@ pub(super) struct Instance {
     /// What the service worker's event will carry.
     pub(super) sync_tag: String,
     pub(super) clockwork: Clockwork,
+    pub(super) liveness: Liveness,
     /// There is a server to send to.
     pub(super) has_remote: bool,
     /// Passes and upkeep happen by themselves. Not so in a service worker's event, which does one thing and ends.
@@ -106,6 +108,7 @@ impl Instance {
             background: Background::new(sync_tag.as_str()),
             sync_tag,
             clockwork: Clockwork::default(),
+            liveness: Liveness::default(),
             has_remote,
             is_self_driven: options.self_driven(),
             connectivity: RefCell::default(),
@@ -120,6 +123,7 @@ impl Instance {
         instance.watch();
         instance.wake();
         instance.occasion(Occasion::Opened);
+        instance.begin_live(options, name);
         Ok(instance)
     }
 
@@ -158,6 +162,7 @@ impl Instance {
         self.ending.set(true);
         self.connectivity.take();
         self.clockwork.stop();
+        self.liveness.stop();
     }
 
     /// Ends passes and compactions, however long they would still take.

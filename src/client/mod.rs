@@ -12,6 +12,7 @@ mod delivery;
 mod failure;
 mod hierarchy;
 mod instance;
+mod live;
 mod options;
 mod panic;
 mod ports;

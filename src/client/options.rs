@@ -31,6 +31,8 @@ export interface ClientOptions {
   readonly functions: object | undefined
   /** Whether passes and upkeep happen by themselves. */
   readonly selfDriven: boolean
+  /** Whether this page listens to what others do, and tells them what is edited here. */
+  readonly live: boolean
 }
 
 /** How one write is done. */
@@ -47,6 +49,8 @@ export interface ClientObserver {
   change(table: string, ids: string[]): void
   parked(mutation: unknown): void
   conflict(conflict: unknown): void
+  lock(lock: unknown): void
+  remoteChange(change: unknown): void
 }
 ";
 
@@ -76,6 +80,8 @@ extern "C" {
     pub(super) fn functions(this: &Options) -> JsValue;
     #[wasm_bindgen(method, getter, js_name = selfDriven)]
     pub(super) fn self_driven(this: &Options) -> bool;
+    #[wasm_bindgen(method, getter)]
+    pub(super) fn live(this: &Options) -> Option<bool>;
 
     /// How one write is done: the shape is above.
     #[wasm_bindgen(typescript_type = "ClientWriteOptions")]

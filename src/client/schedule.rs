@@ -114,6 +114,7 @@ impl Instance {
         schedule.handle_pass_ended(report, outlook, is_looked_at(), now_ms(), CryptoRandom.bits());
         drop(schedule);
         self.set_timer();
+        self.look_again(report.is_some());
     }
 
     /// The worker's event has used the registration up. What it does not deliver gets another one; not at once, or the

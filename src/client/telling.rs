@@ -33,6 +33,10 @@ extern "C" {
     fn parked(this: &Observer, mutation: &JsValue) -> Result<(), JsValue>;
     #[wasm_bindgen(method, catch)]
     fn conflict(this: &Observer, conflict: &JsValue) -> Result<(), JsValue>;
+    #[wasm_bindgen(method, catch)]
+    pub(super) fn lock(this: &Observer, lock: &JsValue) -> Result<(), JsValue>;
+    #[wasm_bindgen(method, catch, js_name = remoteChange)]
+    pub(super) fn remote_change(this: &Observer, change: &JsValue) -> Result<(), JsValue>;
 }
 
 struct Shown {

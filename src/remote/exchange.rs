@@ -50,7 +50,7 @@ impl HttpRemote {
         read(&response).await
     }
 
-    async fn bearer(&self) -> Result<Option<String>, RemoteError> {
+    pub(super) async fn bearer(&self) -> Result<Option<String>, RemoteError> {
         let Some(token) = &self.token else { return Ok(None) };
         let answer = match token.call0(&JsValue::UNDEFINED) {
             Ok(answer) => JsFuture::from(Promise::resolve(&answer)).await,
@@ -65,29 +65,31 @@ impl HttpRemote {
 }
 
 async fn read(response: &Response) -> Result<String, RemoteError> {
+    check(response)?;
+    let text = response.text().await.map_err(|error| lost(&error))?;
+    if response.ok() { Ok(text) } else { Err(refused(response.status(), &text, &response.headers())) }
+}
+
+/// Whether our server answers, and this release is for it.
+pub(super) fn check(response: &Response) -> Result<(), RemoteError> {
     if response.type_() == ResponseType::Opaqueredirect {
         return Err(RemoteError::Foreign("a redirection to somewhere else".into()));
     }
     let status = response.status();
-    let headers = response.headers();
-    match headers.get(PROTOCOL_HEADER) {
-        Some(version) if version == PROTOCOL.to_string() => {}
+    match response.headers().get(PROTOCOL_HEADER) {
+        Some(version) if version == PROTOCOL.to_string() => Ok(()),
         // It is a sync server, and this release is not for it: an update helps, and nothing else.
-        Some(version) => {
-            return Err(RemoteError::Refused {
-                status,
-                code: "protocol-unsupported".into(),
-                message: format!("the server speaks protocol {version}"),
-                retry_after_ms: None,
-            });
-        }
-        None => return Err(RemoteError::Foreign(format!("status {status} without {PROTOCOL_HEADER}"))),
+        Some(version) => Err(RemoteError::Refused {
+            status,
+            code: "protocol-unsupported".into(),
+            message: format!("the server speaks protocol {version}"),
+            retry_after_ms: None,
+        }),
+        None => Err(RemoteError::Foreign(format!("status {status} without {PROTOCOL_HEADER}"))),
     }
-    let text = response.text().await.map_err(|error| lost(&error))?;
-    if response.ok() { Ok(text) } else { Err(refused(status, &text, &headers)) }
 }
 
-fn refused(status: u16, text: &str, headers: &Headers) -> RemoteError {
+pub(super) fn refused(status: u16, text: &str, headers: &Headers) -> RemoteError {
     let problem = serde_json::from_str::<Problem>(text).ok();
     let code = problem.as_ref().and_then(Problem::code).unwrap_or("http-error").to_owned();
     let message =
@@ -97,7 +99,7 @@ fn refused(status: u16, text: &str, headers: &Headers) -> RemoteError {
     RemoteError::Refused { status, code, message, retry_after_ms }
 }
 
-fn lost(error: &gloo_net::Error) -> RemoteError {
+pub(super) fn lost(error: &gloo_net::Error) -> RemoteError {
     RemoteError::Network(error.to_string())
 }
 
@@ -106,7 +108,7 @@ fn network(error: &JsValue) -> RemoteError {
 }
 
 /// What an exception says.
-pub(super) fn message_of(error: &JsValue) -> String {
+pub(crate) fn message_of(error: &JsValue) -> String {
     let message = error.dyn_ref::<js_sys::Error>().map(|error| String::from(error.message()));
     message.or_else(|| error.as_string()).unwrap_or_else(|| "no reason was given".into())
 }

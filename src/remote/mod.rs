@@ -2,6 +2,7 @@
 
 mod exchange;
 mod gzip;
+mod live;
 mod retry_after;
 
 use js_sys::Function;
@@ -10,6 +11,7 @@ use landfall_core::protocol::{Download, Page, Upload, UploadAnswer};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+pub(crate) use self::exchange::message_of;
 use crate::body::{JsBody, parse_answer, to_json};
 
 /// How long one request may take, its answer's body included.
@@ -38,7 +40,7 @@ impl HttpRemote {
         Self { timeout_ms, ..self }
     }
 
-    async fn call<A: DeserializeOwned>(
+    pub(crate) async fn call<A: DeserializeOwned>(
         &self,
         path: &str,
         request: &impl Serialize,

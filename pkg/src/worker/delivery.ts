@@ -23,7 +23,15 @@ interface Delivery {
 }
 
 /** Nobody watches a worker's event. */
-const nobody: ClientObserver = { state() {}, progress() {}, change() {}, parked() {}, conflict() {} }
+const nobody: ClientObserver = {
+  state() {},
+  progress() {},
+  change() {},
+  parked() {},
+  conflict() {},
+  lock() {},
+  remoteChange() {},
+}
 
 /**
  * Sends and fetches what one database has, from nothing: the worker may have been started for this. Rejects when another
@@ -38,7 +46,19 @@ export async function deliver(
   if (engine.death !== undefined) throw engine.death
   const { url, token } = remote
   const client = await engine
-    .open({ name, tenant, principal, schema, scope, url, token, observer: nobody, functions, selfDriven: false })
+    .open({
+      name,
+      tenant,
+      principal,
+      schema,
+      scope,
+      url,
+      token,
+      observer: nobody,
+      functions,
+      selfDriven: false,
+      live: false,
+    })
     .catch((thrown: unknown) => {
       throw fromEngine(engine.examine(thrown))
     })

@@ -51,6 +51,11 @@ export interface AppStory {
   readonly sentence: string
 }
 
+export interface AppLock {
+  readonly principal: string
+  readonly until: number
+}
+
 export interface AppDatabase {
   readonly tables: { readonly [name: string]: AppTable }
   sync(): Promise<{
@@ -73,6 +78,14 @@ export interface AppDatabase {
   }>
   explain(table: string, id: string): Promise<AppStory>
   activity(options?: { readonly limit?: number }): Promise<readonly { readonly what: { readonly kind: string } }[]>
+  readonly locks: {
+    take(
+      table: string,
+      id: string,
+    ): Promise<{ readonly granted: boolean; readonly reason: string | null; readonly holder: AppLock | null }>
+    release(table: string, id: string): Promise<void>
+    of(table: string, id: string): AppLock | null
+  }
   on(event: string, listener: (event: unknown) => void): () => void
   readonly debug: {
     /** The fold as canonical JSON. */

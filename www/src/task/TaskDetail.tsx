@@ -9,6 +9,8 @@ import { Icon } from '../parts/Icon'
 import type { Task } from '../schema'
 import { Deletion } from './Deletion'
 import { setStatus } from './edit'
+import { Others } from './Others'
+import { useEditing, useEditor } from './editing'
 import { Recovered } from './Recovered'
 import { useStaff } from './staff'
 import { StatusPicker } from './status'
@@ -28,6 +30,8 @@ export function TaskDetail({ task, onClose }: Props) {
   const staff = useStaff()
   const key = keyOf(task.id)
   const { tasks } = db.tables
+  const editor = useEditor(task.id)
+  const beginEditing = useEditing(task.id, editor)
 
   useEffect(() => heading.current?.focus({ preventScroll: true }), [])
 
@@ -67,7 +71,8 @@ export function TaskDetail({ task, onClose }: Props) {
         </button>
       </header>
 
-      <div className="detail-fields">
+      <Others id={task.id} editor={editor} />
+      <div className="detail-fields" onFocus={event => isField(event.target) && beginEditing()} onInput={beginEditing}>
         <Field
           label="Title"
           error={title.error}
@@ -188,6 +193,11 @@ export function TaskDetail({ task, onClose }: Props) {
       </div>
     </article>
   )
+}
+
+/** Something to write in. A button may be for looking only. */
+function isField(target: Element): boolean {
+  return target.matches('input, textarea, select')
 }
 
 function Place({ task }: { task: Task }) {

@@ -1,0 +1,6 @@
+mod client;
+mod locks;
+mod parser;
+mod server;
+mod stream;
+mod taking;
