@@ -52,6 +52,8 @@ pub enum Error {
         "what the server has is not known any more for conflict `{id}`; sync, or retry the change to ask for it"
     )]
     TheirsUnknown { id: String },
+    #[error("conflict `{id}` waits for other changes of the record that has its natural key: {}", .on.join(", "))]
+    ConflictWaits { id: String, on: Vec<String> },
     #[error("conflict `{id}` is not settled by this: choose a value for {}", listed(paths))]
     ConflictOpen { id: String, paths: Vec<String> },
     #[error("the settlement cannot be taken back: {} changed since; edit the record instead", listed(fields))]
@@ -100,6 +102,7 @@ impl Error {
             Self::ConflictNotSettled { .. } => "conflict-not-settled",
             Self::ConflictUndone { .. } => "conflict-undone",
             Self::TheirsUnknown { .. } => "theirs-unknown",
+            Self::ConflictWaits { .. } => "conflict-waits",
             Self::ConflictOpen { .. } => "conflict-open",
             Self::ConflictOutlived { .. } => "conflict-outlived",
             Self::DependencyCycle { .. } => "dependency-cycle",
@@ -144,6 +147,7 @@ impl Error {
             | Self::ConflictNotSettled { .. }
             | Self::ConflictUndone { .. }
             | Self::TheirsUnknown { .. }
+            | Self::ConflictWaits { .. }
             | Self::MutationNotFound { .. }
             | Self::MutationInFlight { .. }
             | Self::MutationNotParked { .. }
@@ -163,7 +167,8 @@ impl Error {
             Self::QuotaExceeded
             | Self::StorageUnavailable(_)
             | Self::MutationInFlight { .. }
-            | Self::TheirsUnknown { .. } => true,
+            | Self::TheirsUnknown { .. }
+            | Self::ConflictWaits { .. } => true,
             Self::InvalidSchema(_)
             | Self::UnknownTable { .. }
             | Self::UnknownScope { .. }

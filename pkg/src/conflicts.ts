@@ -181,7 +181,7 @@ export interface Conflicts {
    * created a record with one natural key, ours becomes theirs; to keep both, retry the mutation with another key.
    *
    * Rejects with `conflict-open` and the path where something is left to decide, `conflict-not-found`, `conflict-settled`,
-   * `theirs-unknown`, `invalid-value`, `reference-missing`, `mutation-in-use`.
+   * `conflict-waits`, `theirs-unknown`, `invalid-value`, `reference-missing`, `mutation-in-use`.
    */
   resolve(id: string | readonly string[], decision: Decision): Promise<void>
   /** Settles those open conflicts of a filter that this decision settles; the others stay open. Both by their ids. */

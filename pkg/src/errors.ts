@@ -18,6 +18,7 @@ export type ConflictErrorCode =
   | 'conflict-undone'
   | 'conflict-open'
   | 'conflict-outlived'
+  | 'conflict-waits'
   | 'theirs-unknown'
 /** The device does not keep what it was given. */
 export type StorageErrorCode = 'quota-exceeded' | 'storage-unavailable' | 'corrupt' | 'outdated'
@@ -113,6 +114,7 @@ const classes: Readonly<
   'conflict-undone': ConflictError,
   'conflict-open': ConflictError,
   'conflict-outlived': ConflictError,
+  'conflict-waits': ConflictError,
   'theirs-unknown': ConflictError,
   'quota-exceeded': StorageError,
   'storage-unavailable': StorageError,

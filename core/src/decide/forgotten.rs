@@ -50,7 +50,20 @@ pub(super) fn was_applied<B: Body>(draft: &mut Draft<'_, B>, mutation: &Mutation
         && (copy.version == FIRST_VERSION || draft.same_data(table, &copy.data, &mutation.data));
     let version = alone.then_some(copy.version);
     let left = draft.base(table, id).is_some_and(|base| base.left);
-    draft.put_base(table, id, Some(Base { base: Some(copy), theirs: None, left }));
+    // What came after a create was made on what it made, also where that is deleted since.
+    let is_dead_birth = copy.deleted && mutation.operation == Operation::Create;
+    let base = if is_dead_birth {
+        let born = ServerCopy {
+            data: mutation.data.clone(),
+            version: FIRST_VERSION,
+            updated_at: copy.updated_at,
+            deleted: false,
+        };
+        Base { base: Some(born), theirs: Some(copy), left }
+    } else {
+        Base { base: Some(copy), theirs: None, left }
+    };
+    draft.put_base(table, id, Some(base));
     for next in draft.mutations_of(table, id) {
         if next.first_sent_at.is_none() {
             let mut rebased = (*next).clone();

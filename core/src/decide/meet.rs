@@ -87,7 +87,7 @@ impl<B: Body> Meeting<B> {
         let (table, record_id) = (&first.table, &first.record_id);
         let is_create = first.operation == Operation::Create;
         let row = draft.base(table, record_id);
-        let base = row.and_then(|row| row.base.clone()).filter(|_| !is_create);
+        let base = row.and_then(|row| row.base.clone()).filter(|base| !is_create && !base.deleted);
         let theirs = match holder {
             Some(holder) => newest_of(draft, table, holder)?,
             None => row.and_then(|row| row.newest().cloned())?,
@@ -371,23 +371,22 @@ impl<B: Body> Meeting<B> {
         let dependents = self.mutations.iter().flat_map(|replaced| draft.dependents(&replaced.id));
         let dependents: Vec<Id> = dependents.map(|dependent| dependent.id.clone()).collect();
         let (table, record_id) = (&self.table, self.holder.as_ref().unwrap_or(&self.record_id));
+        // What is not held here is nobody's to pull: it goes again when nothing of it is unsent.
+        let mut left = draft.base(table, record_id).is_some_and(|base| base.left);
         if let Some(holder) = &self.holder {
+            left |= draft.record(table, holder).is_none();
             self.fuse(draft, writing, holder)?;
         }
         for mutation in &self.mutations {
             draft.remove_mutation(&mutation.id);
         }
-        // A record that was fused with another one may have changes of its own, outstanding or applied: this comes after them.
-        let others = !draft.mutations_of(table, record_id).is_empty();
-        if !others {
-            let left = draft.base(table, record_id).is_some_and(|base| base.left);
-            let theirs = Base { base: Some(self.theirs.clone()), theirs: None, left };
-            draft.put_base(table, record_id, Some(theirs));
-        }
+        let theirs = Base { base: Some(self.theirs.clone()), theirs: None, left };
+        draft.put_base(table, record_id, Some(theirs));
         if let Some(mutation) = successor {
             let id = mutation.id.clone();
-            let is_anew = others || self.holder.is_some();
-            let sequence = if is_anew { draft.next_sequence() } else { mutation.sequence };
+            // A record that was fused with another one is changed after all that was done to that.
+            let is_fused = self.holder.is_some();
+            let sequence = if is_fused { draft.next_sequence() } else { mutation.sequence };
             draft.put_mutation(Mutation { record_id: record_id.clone(), sequence, ..mutation });
             for dependent in dependents {
                 let Some(dependent) = draft.mutation(&dependent).cloned() else { continue };
@@ -403,6 +402,11 @@ impl<B: Body> Meeting<B> {
 
     /// A record that was to be created is another one that has its natural key: from here on it goes by that one's id.
     fn fuse(&self, draft: &mut Draft<'_, B>, writing: &Writing<'_>, holder: &Id) -> Result<(), Error> {
+        let outstanding = draft.mutations_of(&self.table, holder);
+        if !outstanding.is_empty() {
+            let on = outstanding.iter().map(|mutation| mutation.id.to_string()).collect();
+            return Err(Error::ConflictWaits { id: self.id().to_string(), on });
+        }
         if !is_temporary(&self.record_id) {
             // An id that was to stay may be anywhere in the app; in the store it is looked for in foreign keys of what is loaded.
             let children = draft.schema().children_of(&self.table);

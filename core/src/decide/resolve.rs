@@ -101,8 +101,11 @@ fn meeting_of<B: Body>(draft: &Draft<'_, B>, id: &Id, writing: &Writing<'_>) -> 
         return Err(Error::ConflictSettled { id: id.to_string() });
     }
     let mutation = draft.mutation(id).ok_or_else(|| Error::ConflictNotFound { id: id.to_string() })?;
+    // The record that has its natural key may be gone since, or out of sight: nobody decides about what nobody sees.
     let holder = row.holder.as_ref();
+    let is_seen = holder.is_none_or(|holder| draft.live(&row.table, &holder.id).is_some());
     let meeting = Meeting::of(draft, &mutation.table, &mutation.record_id, holder, writing);
+    let meeting = meeting.filter(|_| is_seen);
     // Nobody has told yet what the server has.
     meeting.ok_or_else(|| Error::TheirsUnknown { id: id.to_string() })
 }

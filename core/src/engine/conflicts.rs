@@ -270,6 +270,7 @@ impl<P: Ports> Engine<P> {
                 });
             }
             None => {
+                view.theirs = row.holder.as_ref().map(|holder| holder.copy.data.to_fields());
                 if let Ok(preview) = self.preview(id, &Decision::default()) {
                     view.kind = preview.kind;
                     view.base = fields(&preview.base);

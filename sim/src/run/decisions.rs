@@ -50,6 +50,8 @@ impl Worker {
                 Error::ConflictNotFound { .. }
                 | Error::ConflictOpen { .. }
                 | Error::TheirsUnknown { .. }
+                | Error::ConflictWaits { .. }
+                | Error::MutationInUse { .. }
                 | Error::ReferenceMissing { .. },
             ) => Ok(()),
             settled => settled.map(|_| ()),
