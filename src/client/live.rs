@@ -19,7 +19,7 @@ use super::instance::Instance;
 use super::options::Options;
 use super::{Client, promise, shapes::to_js};
 use crate::clock::{CryptoRandom, DeviceClock};
-use crate::live::{Change, Live, Lock, Notice, Settings, Taking};
+use crate::live::{Change, Live, Lock, Notice, Settings, Taking, by_table};
 use crate::scope::scope;
 
 /// A change is fetched after a little while, another one for each device, so that not all of them come at once,
@@ -187,9 +187,9 @@ impl Instance {
     fn tell_change(&self, change: &Change, live: &Live) {
         let at = live.device_time(change.server_time);
         // Empty is what stands for several in one, and for nobody who is known.
-        let known = |name: &Option<String>| name.clone().filter(|name| !name.is_empty());
+        let known = |name: &'_ str| Some(name).filter(|name| !name.is_empty()).map(str::to_owned);
         let (principal, device_id) = (known(&change.principal), known(&change.device_id));
-        for (table, ids) in change.by_table() {
+        for (table, ids) in by_table(change) {
             let shape = ChangeShape {
                 table,
                 ids,

@@ -7,9 +7,10 @@ use futures_util::lock::Mutex;
 use gloo_timers::callback::Timeout;
 use landfall_core::ports::RemoteError;
 use landfall_core::protocol::PROTOCOL;
+use landfall_core::protocol::live::{LockAction as Action, LockAnswer, LockRequest};
 use wasm_bindgen_futures::spawn_local;
 
-use super::wire::{Action, Lock, LockAnswer, LockRequest};
+use super::wire::Lock;
 use super::{Shared, now_ms};
 use crate::connectivity::online;
 
@@ -142,15 +143,15 @@ impl Shared {
         }
     }
 
-    fn request<'a>(&'a self, action: Action, table: &'a str, id: &'a str) -> LockRequest<'a> {
+    fn request(&self, action: Action, table: &str, id: &str) -> LockRequest {
         LockRequest {
             protocol: PROTOCOL,
-            principal: &self.settings.principal,
-            device_id: &self.settings.device_id,
-            table,
-            record_id: id,
+            principal: Some(self.settings.principal.clone()),
+            device_id: self.settings.device_id.clone(),
+            table: table.to_owned(),
+            record_id: id.to_owned(),
             action,
-            ttl_ms: TTL_MS,
+            ttl_ms: Some(TTL_MS),
         }
     }
 

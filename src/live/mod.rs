@@ -40,7 +40,7 @@ use crate::remote::HttpRemote;
 pub use self::events::{Event, LENGTH_MAX, Parser, TooLong};
 pub use self::holding::Taking;
 pub use self::locks::LockTable;
-pub use self::wire::{Change, Changed, Hello, Lock, News};
+pub use self::wire::{Change, Changed, Hello, Lock, News, by_table};
 
 /// A lock is held for people who wait: what asks for it must not make them wait for long.
 const TIMEOUT_MS: u32 = 10_000;
@@ -229,7 +229,7 @@ impl Shared {
     }
 
     fn is_own(&self, change: &Change) -> bool {
-        change.device_id.as_ref() == Some(&self.settings.device_id)
+        change.device_id == self.settings.device_id
     }
 
     /// Another page says something.

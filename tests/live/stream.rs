@@ -64,7 +64,7 @@ async fn what_others_do_is_told_and_what_this_device_does_is_not() {
     server.say("change", &change("b"));
     until("it is told", || page.told.borrow().len() == 2).await;
     assert!(
-        matches!(&page.take_told()[..], [Notice::Change(change), Notice::Behind] if change.principal.as_deref() == Some("u8"))
+        matches!(&page.take_told()[..], [Notice::Change(change), Notice::Behind] if change.principal == "u8")
     );
     server.say("lock", &lock("1", "a", "null"));
     until("it ends", || page.held().is_empty()).await;

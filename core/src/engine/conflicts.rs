@@ -253,35 +253,32 @@ impl<P: Ports> Engine<P> {
             resolution: None,
         };
         let fields = |body: &Option<P::Body>| body.as_ref().map(Body::to_fields);
-        match &row.settled {
-            Some(settled) => {
-                view.base = fields(&settled.base);
-                view.ours = fields(&settled.ours);
-                view.theirs = fields(&settled.theirs);
-                view.merged = fields(&settled.merged);
-                view.rulings.clone_from(&settled.rulings);
-                view.resolution = Some(Resolution {
-                    how: settled.how,
-                    by: settled.by.clone(),
-                    at: settled.at,
-                    mutation: settled.mutation.clone(),
-                    created: settled.created.clone(),
-                    undone: settled.undone.clone(),
-                });
-            }
-            None => {
-                view.theirs = row.holder.as_ref().map(|holder| holder.copy.data.to_fields());
-                if let Ok(preview) = self.preview(id, &Decision::default()) {
-                    view.kind = preview.kind;
-                    view.base = fields(&preview.base);
-                    view.ours = fields(&preview.ours);
-                    view.theirs = preview.theirs.as_ref().map(|theirs| theirs.data.to_fields());
-                    view.theirs_at = preview.theirs.as_ref().map(|theirs| theirs.updated_at);
-                    view.their_version = preview.theirs.as_ref().map(|theirs| theirs.version);
-                    view.merged = fields(&preview.merged);
-                    view.rulings = preview.rulings;
-                }
-            }
+        if let Some(settled) = &row.settled {
+            view.base = fields(&settled.base);
+            view.ours = fields(&settled.ours);
+            view.theirs = fields(&settled.theirs);
+            view.merged = fields(&settled.merged);
+            view.rulings.clone_from(&settled.rulings);
+            view.resolution = Some(Resolution {
+                how: settled.how,
+                by: settled.by.clone(),
+                at: settled.at,
+                mutation: settled.mutation.clone(),
+                created: settled.created.clone(),
+                undone: settled.undone.clone(),
+            });
+        } else if let Ok(preview) = self.preview(id, &Decision::default()) {
+            view.kind = preview.kind;
+            view.base = fields(&preview.base);
+            view.ours = fields(&preview.ours);
+            view.theirs = preview.theirs.as_ref().map(|theirs| theirs.data.to_fields());
+            view.theirs_at = preview.theirs.as_ref().map(|theirs| theirs.updated_at);
+            view.their_version = preview.theirs.as_ref().map(|theirs| theirs.version);
+            view.merged = fields(&preview.merged);
+            view.rulings = preview.rulings;
+        } else {
+            // Of a record that is out of sight what the server said.
+            view.theirs = row.holder.as_ref().map(|holder| holder.copy.data.to_fields());
         }
         let is_of_two = matches!(view.kind, Kind::UpdateUpdate | Kind::CreateCreate);
         if is_of_two && view.rulings.is_empty() {

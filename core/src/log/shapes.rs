@@ -7,9 +7,10 @@ use serde_json::{Value, json};
 
 use super::{
     codec::{pack_entry, pack_segment, unpack_entry, unpack_segment},
+    conflict::{How, Kind},
     entry::{
-        Base, Change, Cursor, Entry, FORMAT, Mapping, Mark, Mutation, MutationState, Operation, Position,
-        Record, Refusal, ServerCopy,
+        Base, Change, Cursor, Dating, Entry, FORMAT, Mapping, Mark, Mutation, MutationState, Operation,
+        Position, Record, Refusal, ServerCopy,
     },
     manifest::{Manifest, SegmentInfo},
     release::{Release, Requirement, Standing},
@@ -216,4 +217,40 @@ fn format_2_says_what_it_requires() {
     };
     assert_eq!(serde_json::to_string(&manifest).unwrap(), MANIFEST_2);
     assert_eq!(Manifest::parse(Some(MANIFEST_2), standing()).unwrap(), manifest);
+}
+
+/// What an entry of format 3 has besides: an open conflict about a natural key, a settled one, a mutation that came of a merge.
+const ENTRY_3: &str = r#"{"v":3,"m":"f00d","p":{"k":0,"m":""},"r":{"c":[{"k":{"i":"m1","r":{"t":"tasks","r":"temp_1760000000000_k3j9x2_tasks","k":"create-create","w":5,"u":"u7","h":{"i":"9","c":{"d":0,"v":4,"s":3},"e":"e1"}}}},{"k":{"i":"m2","r":{"t":"tasks","r":"9","k":"update-update","w":6,"u":"u7","s":{"b":1,"o":2,"t":3,"m":3,"c":[{"path":["title"],"base":"a","ours":"b","theirs":null,"by":"server","value":null,"notify":true,"overlaps":[["1","2"]]}],"h":"rules","u":"u7","w":7,"y":"m4","n":"10","z":{"by":"u8","at":9}}}}},{"k":{"i":"m3","r":null}},{"m":{"i":"m4","r":{"q":2,"t":"tasks","r":"9","o":"update","d":4,"b":4,"w":8,"p":"medium","s":"pending","u":"u7","h":3,"c":-1500,"j":1}}},{"m":{"i":"m5","r":{"q":3,"t":"tasks","r":"9","o":"delete","d":5,"w":8,"p":"medium","s":"pending","u":"u7","h":3,"c":"0000beef"}}},{"s":{"t":"tasks","r":{"p":1,"g":0,"c":2,"m":1,"x":0,"d":0,"b":0}}}]}}"#;
+
+const BODIES_3: [&str; 6] = [
+    r#"{"code":"k"}"#,
+    r#"{"title":"a"}"#,
+    r#"{"title":"b"}"#,
+    r#"{"title":null}"#,
+    r#"{"title":"c"}"#,
+    "{}",
+];
+
+#[test]
+fn format_3_keeps_conflicts_and_what_lost_in_them() {
+    let entry = unpack_entry(&packed(ENTRY_3, &BODIES_3)).unwrap();
+    let Change::Conflict { row: Some(open), .. } = &entry.changes[0] else { panic!("{entry:?}") };
+    assert_eq!((open.kind, open.settled.is_none()), (Kind::CreateCreate, true));
+    assert_eq!(open.holder.as_ref().map(|holder| (&*holder.id, holder.copy.version)), Some(("9", 4)));
+    let Change::Conflict { row: Some(kept), .. } = &entry.changes[1] else { panic!("{entry:?}") };
+    let settled = kept.settled.as_ref().unwrap();
+    assert_eq!(
+        (settled.how, settled.mutation.as_deref(), settled.created.as_deref()),
+        (How::Rules, Some("m4"), Some("10"))
+    );
+    assert_eq!(settled.rulings[0].theirs, Some(Value::Null), "null is a value, and not the lack of one");
+    assert_eq!(settled.ours, Some(json!({ "title": "b" })));
+    let Change::Mutation { row: Some(mutation), .. } = &entry.changes[3] else { panic!("{entry:?}") };
+    assert_eq!((mutation.merges, &mutation.dating), (1, &Some(Dating::Offset(-1500))));
+    let Change::Mutation { row: Some(mutation), .. } = &entry.changes[4] else { panic!("{entry:?}") };
+    assert_eq!(mutation.dating, Some(Dating::Session("0000beef".into())));
+    let written = pack_entry(&entry).unwrap();
+    assert_eq!(written.head, ENTRY_3);
+    let bodies: Vec<String> = written.bodies.iter().map(Value::to_string).collect();
+    assert_eq!(bodies, BODIES_3);
 }
