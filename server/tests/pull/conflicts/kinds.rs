@@ -1,0 +1,128 @@
+//! Deletions, and records that were created twice.
+
+use landfall_core::{
+    decide::Command, engine::ConflictStanding, log::conflict::Kind, schema::rules::Strategy,
+};
+use serde_json::{Value, json};
+
+use super::{Two, by, schema_with};
+use crate::world::Device;
+
+#[tokio::test]
+async fn a_deletion_by_somebody_else_wins_and_the_edits_are_kept() {
+    let two = Two::new(json!({ "title": "Splice" })).await;
+    two.ana.update("tasks", &two.task, json!({ "title": "Ana's" })).await;
+    two.ben.delete("tasks", &two.task).await;
+    two.ben.sync().await;
+    two.settle().await;
+    assert!(two.server.table().await.is_empty(), "what was deleted stays deleted");
+    let kept = two.ana.only_conflict();
+    assert_eq!((kept.state, kept.kind), (ConflictStanding::Settled, Kind::UpdateDelete));
+    assert_eq!(kept.ours.unwrap()["title"], "Ana's");
+    // Taken back, it is created anew, under another id.
+    two.ana.engine().undo(kept.id).await.unwrap();
+    two.settle().await;
+    let table = two.server.table().await;
+    let ((_, id), (version, data)) = table.iter().next().unwrap();
+    assert_eq!((*version, data), (1, &json!({ "title": "Ana's" })));
+    assert_ne!(*id, two.task);
+}
+
+#[tokio::test]
+async fn where_a_person_decides_about_deletions_either_side_may_stand() {
+    for (strategy, lives) in [(Strategy::ServerWins, false), (Strategy::ClientWins, true)] {
+        let schema = schema_with(&json!({ "strategy": "manual" }), &json!({}));
+        let two = Two::with(schema, json!({ "title": "Splice" })).await;
+        two.ana.update("tasks", &two.task, json!({ "title": "Ana's" })).await;
+        two.ben.delete("tasks", &two.task).await;
+        two.ben.sync().await;
+        two.ana.sync().await;
+        let open = two.ana.only_conflict();
+        assert_eq!((open.state, open.kind), (ConflictStanding::Open, Kind::UpdateDelete));
+        assert_eq!(two.ana.view("tasks", &two.task), None, "it is gone at once");
+        two.ana.resolve(&open.id, by(strategy)).await.unwrap();
+        two.settle().await;
+        assert_eq!(two.server.table().await.len(), usize::from(lives));
+    }
+}
+
+#[tokio::test]
+async fn our_deletion_of_what_somebody_else_changed_is_for_a_person_or_the_strategy() {
+    for (strategy, lives) in [(Strategy::ServerWins, true), (Strategy::ClientWins, false)] {
+        let two = Two::new(json!({ "title": "Splice" })).await;
+        two.ben.update("tasks", &two.task, json!({ "title": "Ben's" })).await;
+        two.ana.delete("tasks", &two.task).await;
+        two.ben.sync().await;
+        two.ana.sync().await;
+        let open = two.ana.only_conflict();
+        assert_eq!((open.state, open.kind), (ConflictStanding::Open, Kind::DeleteUpdate));
+        two.ana.resolve(&open.id, by(strategy)).await.unwrap();
+        two.settle().await;
+        assert_eq!(two.server.table().await.len(), usize::from(lives));
+        // And back.
+        two.ana.engine().undo(open.id).await.unwrap();
+        two.settle().await;
+        assert_eq!(two.server.table().await.len(), usize::from(!lives));
+    }
+}
+
+#[tokio::test]
+async fn two_records_with_one_natural_key_become_one_and_what_hangs_on_ours_comes_along() {
+    let two = Two::new(json!({ "title": "Pump", "serial": "P-1" })).await;
+    let ours = two.ben.create("tasks", json!({ "title": "Ben's pump", "serial": "P-2" })).await;
+    let tool = two.ben.create("tools", json!({ "name": "wrench", "task_id": ours })).await;
+    // Ana has one of that serial already, and was first.
+    two.ana.create("tasks", json!({ "title": "Ana's pump", "serial": "P-2", "notes": "hers" })).await;
+    two.ana.sync().await;
+    two.ben.sync().await;
+    let open = two.ben.only_conflict();
+    assert_eq!((open.state, open.kind), (ConflictStanding::Open, Kind::CreateCreate));
+    assert_eq!(open.theirs.as_ref().unwrap()["title"], "Ana's pump");
+    assert_eq!(two.ben.outbox().len(), 2, "the tool waits for its task");
+    let holder = open.holder.clone().unwrap();
+    two.ben.resolve(&open.id, by(Strategy::ClientWins)).await.unwrap();
+    two.settle().await;
+    let table = two.server.table().await;
+    assert_eq!(
+        table[&("tasks".to_owned(), holder.to_string())].1,
+        json!({ "title": "Ben's pump", "serial": "P-2", "notes": "hers" })
+    );
+    let tools: Vec<&Value> =
+        table.iter().filter(|((name, _), _)| name == "tools").map(|(_, row)| &row.1).collect();
+    assert_eq!(tools, [&json!({ "name": "wrench", "task_id": &*holder })]);
+    // Who holds the old id finds the record that it became.
+    assert_eq!(two.ben.engine().state().resolve(&ours.as_str().into()), holder);
+    assert_ne!(tool, "");
+}
+
+#[tokio::test]
+async fn both_can_be_kept_under_two_keys() {
+    let two = Two::new(json!({ "title": "Pump", "serial": "P-1" })).await;
+    two.ben.create("tasks", json!({ "title": "Ben's", "serial": "P-2" })).await;
+    two.ana.create("tasks", json!({ "title": "Ana's", "serial": "P-2" })).await;
+    two.ana.sync().await;
+    two.ben.sync().await;
+    let open = two.ben.only_conflict();
+    let engine = two.ben.engine();
+    let retry =
+        Command::Retry { mutation: open.id, changes: Some(json!({ "serial": "P-3" })), unset: Vec::new() };
+    engine.submit(retry, landfall_core::ports::Durability::Relaxed).await.unwrap();
+    two.settle().await;
+    assert_eq!(two.server.table().await.len(), 3);
+    assert_eq!(two.ben.conflicts(), [], "nothing lost");
+}
+
+#[tokio::test]
+async fn alike_records_are_told_of() {
+    let two = Two::new(json!({ "title": "Pump" })).await;
+    two.ben.create("tasks", json!({ "title": "Valve" })).await;
+    two.ana.create("tasks", json!({ "title": "Valve" })).await;
+    two.settle().await;
+    assert_eq!(two.server.table().await.len(), 3, "both are there");
+    let told = |device: &Device| {
+        let engine = device.engine();
+        let state = engine.state();
+        state.activity.iter().filter(|line| line.sentence().contains("perhaps it is there twice")).count()
+    };
+    assert_eq!(told(&two.ana) + told(&two.ben), 2);
+}
