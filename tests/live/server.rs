@@ -43,7 +43,7 @@ const SERVER: &str = "
       const body = JSON.parse(await request.text())
       server.posts.push({ ...body, authorization: request.headers.get('Authorization') })
       const answer = server.answerLock(body)
-      return answer instanceof Response ? answer : new Response(JSON.stringify(answer), { headers })
+      return answer instanceof Response ? answer : new Response(JSON.stringify({ protocol: 1, ...answer }), { headers })
     }
     if (pathname.endsWith('/download')) {
       server.pulls += 1
