@@ -145,8 +145,8 @@ pub(super) fn retry<B: Body>(
         unset: parked.unset.clone(),
         base_version,
         dependencies: parked.dependencies.clone(),
-        // It keeps its place among the record's other mutations.
-        sequence: parked.sequence,
+        // It keeps its place among the record's other mutations; but a deletion that was rolled back deletes what was written since.
+        sequence: if parked.operation == Operation::Delete { draft.next_sequence() } else { parked.sequence },
         state: MutationState::Pending,
         ..writing.mutation(draft, table, record_id, parked.operation, parked.data.clone(), parked.priority)
     };
