@@ -26,6 +26,7 @@ export {
 } from './errors.js'
 export type { EditLock, LockNotice, Locks, RemoteChange, Taking } from './locks.js'
 export type { Discarding, Outbox } from './outbox.js'
+export { presets } from './presets.js'
 export { defineSchema, type FieldsOf, type RecordIn, type RollupsOf, type ScopeName, type TableName } from './schema.js'
 export type * from './reports.js'
 export type { Table } from './table.js'

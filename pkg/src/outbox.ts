@@ -22,7 +22,7 @@ export interface Outbox {
    */
   discard(id: string, options?: { readonly cascade?: boolean }): Promise<Discarding>
   /**
-   * Sends a parked mutation again, with a new count of attempts: for a conflict that means on top of theirs. With
+   * Sends a parked mutation again, with a new count of attempts: for a conflict as `conflicts.resolve` with `client-wins` does. With
    * `changes` its own fields are changed first, as an update changes a record's: `undefined` removes an optional one.
    * Resolves with the id that it has now.
    *

@@ -303,6 +303,9 @@ export interface SyncResult {
   readonly pushed: number
   readonly pulled: number
   readonly rejected: number
+  /** Met changes by others, and were settled by rules: what came of it is sent as another mutation. */
+  readonly merged: number
+  /** Met changes by others, and wait for a decision. */
   readonly conflicts: number
   /** Still in the outbox afterwards. */
   readonly remaining: number

@@ -118,6 +118,8 @@ pub struct TableHealth {
     pub pushed: u64,
     pub pulled: u64,
     pub conflicts: u64,
+    /// Of these, settled by rules.
+    pub merged: u64,
     pub rejected: u64,
     pub withdrawn: u64,
     pub last_pushed_at: Option<u64>,
@@ -127,9 +129,27 @@ pub struct TableHealth {
 impl TableHealth {
     fn new(counts: Counts, stats: TableStats) -> Self {
         let TableStats {
-            pushed, pulled, conflicts, rejected, withdrawn, last_pushed_at, last_pulled_at, ..
+            pushed,
+            pulled,
+            conflicts,
+            merged,
+            rejected,
+            withdrawn,
+            last_pushed_at,
+            last_pulled_at,
+            ..
         } = stats;
-        Self { counts, pushed, pulled, conflicts, rejected, withdrawn, last_pushed_at, last_pulled_at }
+        Self {
+            counts,
+            pushed,
+            pulled,
+            conflicts,
+            merged,
+            rejected,
+            withdrawn,
+            last_pushed_at,
+            last_pulled_at,
+        }
     }
 }
 

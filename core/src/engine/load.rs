@@ -300,6 +300,9 @@ impl<P: Ports> Engine<P> {
                     self.event(Event::Parked(mutation.id.clone()));
                 }
             }
+            for (id, _) in state.conflicts.open().filter(|(id, _)| before.conflicts.get(id).is_none()) {
+                self.event(Event::Conflict(id.clone()));
+            }
         }
         self.event(Event::Folded);
     }

@@ -28,6 +28,8 @@ pub struct Report {
     pub pushed: usize,
     pub pulled: usize,
     pub rejected: usize,
+    /// Met changes by others, and were settled by rules.
+    pub merged: usize,
     pub conflicts: usize,
     /// Still in the outbox afterwards.
     pub remaining: usize,

@@ -76,9 +76,10 @@ impl<P: Ports> Engine<P> {
             match self.exchange(&marked).await? {
                 Ok(tally) => {
                     report.pushed += tally.applied;
+                    report.merged += tally.merged;
                     report.conflicts += tally.conflicts;
                     report.rejected += tally.rejected - self.send_anew(&fresh).await?;
-                    let settled = report.pushed + report.conflicts + report.rejected;
+                    let settled = report.pushed + report.merged + report.conflicts + report.rejected;
                     self.event(Event::Progress { phase: Phase::Pushing, done: settled, total: Some(total) });
                     if tally == Tally::default() {
                         // An answer that names none of what was asked: not to be asked again at once.
