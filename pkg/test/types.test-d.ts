@@ -1,5 +1,13 @@
 // Compiled, never run: what the schema's types allow and what they refuse.
-import { defineSchema, hasErrorCode, isLandfallError, open, type RecordIn, type SchemaDocument } from '../dist/index.js'
+import {
+  defineSchema,
+  hasErrorCode,
+  isLandfallError,
+  open,
+  presets,
+  type RecordIn,
+  type SchemaDocument,
+} from '../dist/index.js'
 import { serve } from '../dist/service-worker.js'
 
 const schema = defineSchema({
@@ -23,9 +31,25 @@ const schema = defineSchema({
       references: { step_id: { table: 'steps', onDelete: 'cascade' } },
       indexes: ['step_id', ['title', 'done']],
       priority: { default: 'low', fields: { done: 'high' } },
+      unique: [['step_id', 'title']],
+      alike: ['title'],
+      conflict: { detect: 'hash', strategy: 'merge' },
+      rules: {
+        title: presets.status('open', 'done'),
+        done: { latest: true, notify: true },
+        hours: 'counter',
+        tags: presets.timeLogs(),
+        'tags.*.note': 'text',
+        step_id: { function: 'nearest' },
+      },
     },
   },
 })
+
+// @ts-expect-error there is no such way to merge
+defineSchema({ version: 1, tables: { a: { fields: { b: 'string' }, rules: { b: 'newest' } } } })
+// @ts-expect-error there is no such strategy
+defineSchema({ version: 1, conflict: { strategy: 'mine' }, tables: { a: { fields: { b: 'string' } } } })
 
 // @ts-expect-error there is no such type of field
 defineSchema({ version: 1, tables: { a: { fields: { b: 'text' } } } })
@@ -121,6 +145,21 @@ export async function use(): Promise<void> {
   db.on('sync', () => {})
   // @ts-expect-error there is no such priority
   tasks.delete('1', { priority: 'urgent' })
+
+  const { conflicts, total } = await db.conflicts.list({ state: 'open', kind: 'update-update', limit: 20 })
+  for (const { id, rulings } of conflicts) {
+    const path = rulings[0]?.path ?? []
+    const { merged, settled } = await db.conflicts.preview(id, { choices: [{ path, choose: 'ours' }] })
+    if (settled && merged !== null)
+      await db.conflicts.resolve(id, { strategy: 'merge', choices: { title: { value: total } } })
+  }
+  await db.conflicts.resolveAlike({ table: 'tasks' }, 'server-wins')
+  // @ts-expect-error there is no such strategy
+  db.conflicts.resolve('1', 'mine')
+  // @ts-expect-error there is no such choice
+  db.conflicts.resolve('1', { choices: { title: 'mine' } })
+  // @ts-expect-error there is no such state
+  db.conflicts.list({ state: 'closed' })
 
   await tasks.delete(task.id).catch((error: unknown) => {
     if (isLandfallError(error) && error.retryable) return
