@@ -134,6 +134,15 @@ fn meet<B: Body>(
     epoch: &str,
     tally: &mut Tally,
 ) {
+    if let Some(field) = taken_key(draft, mutation, &theirs)
+        && !mutation.withdrawing
+    {
+        // Nobody changed this record: another one is in the way, and only another value helps.
+        let refusal = Refusal { field, class: Class::Validation, ..conflict(mutation, &theirs) };
+        park(draft, writing, mutation, MutationState::Rejected, refusal);
+        tally.rejected += 1;
+        return;
+    }
     let holder = holder_of(mutation, &theirs, epoch);
     let refusal = conflict(mutation, &theirs);
     take_theirs(draft, mutation, theirs);
@@ -148,7 +157,7 @@ fn meet<B: Body>(
         tally.merged += 1;
         return;
     } else {
-        park_met(draft, writing, mutation, refusal, holder);
+        park_beside(draft, writing, mutation, MutationState::Conflict, refusal, holder);
     }
     tally.conflicts += 1;
 }
@@ -193,33 +202,34 @@ fn conflict<B>(mutation: &Mutation<B>, theirs: &Theirs<B>) -> Refusal {
     Refusal { code: code.to_owned(), message, class: Class::Conflict, ..Refusal::default() }
 }
 
-/// The record in a create's way, where it is another one: what was to be created does not exist.
-fn holder_of<B: Body>(mutation: &Mutation<B>, theirs: &Theirs<B>, epoch: &str) -> Option<Holder<B>> {
+/// The record in the way, where it is another one that has the natural key.
+fn other_record<'t, B: Body>(mutation: &Mutation<B>, theirs: &'t Theirs<B>) -> Option<&'t EntityRow<B>> {
     match theirs {
         Theirs::Record(row)
-            if row.id != *mutation.record_id
-                && row.created_as.as_deref() != Some(&mutation.record_id)
-                && mutation.operation == Operation::Create =>
+            if row.id != *mutation.record_id && row.created_as.as_deref() != Some(&mutation.record_id) =>
         {
-            Some(Holder { id: row.id.as_str().into(), copy: copy_of(row), epoch: epoch.into() })
+            Some(row)
         }
         Theirs::Record(_) | Theirs::Deletion(_) => None,
     }
 }
 
-/// Parks what met something that rules do not settle: the conflict is open until somebody decides.
-fn park_met<B: Body>(
-    draft: &mut Draft<'_, B>,
-    writing: &Writing<'_>,
+/// The record in a create's way: what was to be created does not exist.
+fn holder_of<B: Body>(mutation: &Mutation<B>, theirs: &Theirs<B>, epoch: &str) -> Option<Holder<B>> {
+    let row = other_record(mutation, theirs).filter(|_| mutation.operation == Operation::Create)?;
+    Some(Holder { id: row.id.as_str().into(), copy: copy_of(row), epoch: epoch.into() })
+}
+
+/// Whether another record has the natural key that an update gives its own; and the field that it changes of that key.
+fn taken_key<B: Body>(
+    draft: &Draft<'_, B>,
     mutation: &Mutation<B>,
-    refusal: Refusal,
-    holder: Option<Holder<B>>,
-) {
-    park(draft, writing, mutation, MutationState::Conflict, refusal);
-    if let (Some(holder), Some(open)) = (holder, draft.conflict(&mutation.id)) {
-        let open = Conflict { holder: Some(holder), ..(**open).clone() };
-        draft.put_conflict(&mutation.id, Some(open));
-    }
+    theirs: &Theirs<B>,
+) -> Option<Option<String>> {
+    other_record(mutation, theirs).filter(|_| mutation.operation == Operation::Update)?;
+    let keys = draft.schema().table(&mutation.table).map(|table| table.unique.iter().flatten());
+    let changed = |field: &&String| mutation.data.kind(field).is_some();
+    Some(keys.and_then(|mut fields| fields.find(changed).cloned()))
 }
 
 /// The conflict of a mutation that was parked for one.
@@ -227,6 +237,7 @@ fn open_conflict<B: Body>(
     draft: &Draft<'_, B>,
     writing: &Writing<'_>,
     mutation: &Mutation<B>,
+    holder: Option<Holder<B>>,
 ) -> Conflict<B> {
     let met = Meeting::of(draft, &mutation.table, &mutation.record_id, None, writing);
     let kind = met.map_or_else(
@@ -243,7 +254,7 @@ fn open_conflict<B: Body>(
         kind,
         at: writing.now_ms(),
         principal: mutation.principal.clone(),
-        holder: None,
+        holder,
         settled: None,
     }
 }
@@ -430,6 +441,18 @@ pub(super) fn park<B: Body>(
     state: MutationState,
     refusal: Refusal,
 ) {
+    park_beside(draft, writing, mutation, state, refusal, None);
+}
+
+/// Parks a mutation; in a conflict about a natural key beside the record that has it.
+fn park_beside<B: Body>(
+    draft: &mut Draft<'_, B>,
+    writing: &Writing<'_>,
+    mutation: &Mutation<B>,
+    state: MutationState,
+    refusal: Refusal,
+    holder: Option<Holder<B>>,
+) {
     let mut parked = mutation.clone();
     parked.state = state;
     parked.attempts += 1;
@@ -439,7 +462,7 @@ pub(super) fn park<B: Body>(
     draft.put_mutation(parked);
     let conflict = state == MutationState::Conflict;
     if conflict {
-        let open = open_conflict(draft, writing, mutation);
+        let open = open_conflict(draft, writing, mutation, holder);
         draft.put_conflict(&mutation.id, Some(open));
     }
     draft.count(&mutation.table, |stats| {

@@ -7,6 +7,7 @@
 
 mod answer;
 pub mod check;
+mod conclude;
 mod cycle;
 mod decision;
 mod delete;

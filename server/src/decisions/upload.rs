@@ -159,6 +159,7 @@ impl<'a, T: Transaction> Batch<'a, T> {
                 operation.operation == OperationKind::Create
                     || result.conflict_id.is_some()
                     || self.is_found_by_content(operation)
+                    || is_in_the_way(&result, operation)
             }
             Status::Deferred | Status::Duplicate => false,
         };
@@ -274,6 +275,13 @@ impl<'a, T: Transaction> Batch<'a, T> {
 
 fn rejected(code: Code, field: Option<String>, message: String) -> Outcome<Value> {
     Outcome::Rejected(Rejection { code: code.name().to_owned(), field, message })
+}
+
+/// Whether another record has the natural key: that one may give it up at any time, and a late copy would be applied then.
+fn is_in_the_way(result: &OperationResult<Value>, operation: &Operation<Value>) -> bool {
+    result.record.as_ref().is_some_and(|row| {
+        row.id != operation.record_id && row.created_as.as_ref() != Some(&operation.record_id)
+    })
 }
 
 /// A remembered answer, said again. What was applied is a `duplicate` now, except to a withdrawal: it asks whether the

@@ -145,6 +145,11 @@ impl Worker {
         let table =
             *self.dice.pick(&["folders", "notes", "photos", "tasks", "tasks", "tasks"]).unwrap_or(&"tasks");
         let Some(id) = self.pick(table) else { return Ok(()) };
+        if table == "tasks" && self.dice.one_in(8) {
+            // There are few codes: often another task has it.
+            let code = format!("code{}", self.dice.roll(4));
+            return self.update(table, &id, json!({ "code": code }), Vec::new()).await;
+        }
         let field = match table {
             "tasks" if self.dice.one_in(2) => "status",
             table => text_field(table),

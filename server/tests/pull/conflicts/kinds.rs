@@ -1,7 +1,10 @@
 //! Deletions, and records that were created twice.
 
 use landfall_core::{
-    decide::Command, engine::ConflictStanding, log::conflict::Kind, schema::rules::Strategy,
+    decide::Command,
+    engine::ConflictStanding,
+    log::{conflict::Kind, entry::MutationState},
+    schema::rules::Strategy,
 };
 use serde_json::{Value, json};
 
@@ -125,4 +128,29 @@ async fn alike_records_are_told_of() {
         state.activity.iter().filter(|line| line.sentence().contains("perhaps it is there twice")).count()
     };
     assert_eq!(told(&two.ana) + told(&two.ben), 2);
+}
+
+#[tokio::test]
+async fn an_update_to_a_natural_key_that_another_record_has_is_refused_with_its_field_and_taken_back() {
+    let two = Two::new(json!({ "title": "Pump", "serial": "P-1" })).await;
+    let temporary = two.ana.create("tasks", json!({ "title": "Valve", "serial": "P-2" })).await;
+    two.settle().await;
+    let other = two.ana.engine().state().resolve(&temporary.as_str().into()).to_string();
+    two.ana.update("tasks", &other, json!({ "serial": "P-1", "notes": "moved" })).await;
+    two.ana.sync().await;
+    let (parked, code) = two.ana.parked();
+    let error = parked.error.clone().unwrap();
+    assert_eq!((parked.state, code.as_str()), (MutationState::Rejected, "natural-key-taken"));
+    assert_eq!(error.field.as_deref(), Some("serial"));
+    assert_eq!(two.ana.view("tasks", &other).unwrap()["serial"], "P-2", "it is taken back");
+    assert_eq!(two.ana.conflicts(), [], "nobody changed what she changed");
+    // The other one gives it up: no late copy of what was refused is applied by that.
+    two.ben.update("tasks", &two.task, json!({ "serial": "P-9" })).await;
+    two.ben.sync().await;
+    let engine = two.ana.engine();
+    let retry = Command::Retry { mutation: parked.id.clone(), changes: None, unset: Vec::new() };
+    engine.submit(retry, landfall_core::ports::Durability::Relaxed).await.unwrap();
+    two.settle().await;
+    let held = two.server.table().await[&("tasks".to_owned(), other)].1.clone();
+    assert_eq!(held, json!({ "title": "Valve", "serial": "P-1", "notes": "moved" }));
 }
