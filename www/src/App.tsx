@@ -1,4 +1,5 @@
 import { useCallback, useEffect, useLayoutEffect } from 'react'
+import { ConflictDetail } from './conflict/ConflictDetail'
 import { keyOf } from './identity'
 import { useRecord } from './live'
 import { Icon, Logo } from './parts/Icon'
@@ -16,9 +17,11 @@ import { TaskDetail } from './task/TaskDetail'
 
 export function App() {
   const route = useRoute()
-  const openSync = useCallback(() => go({ ...route, sync: true }, 'over'), [route])
-  const closeSync = useCallback(() => close({ ...route, sync: false }), [route])
-  useScrollMemory(href({ ...route, task: null, sync: false }))
+  const openSync = useCallback(() => go({ ...route, sync: true, conflict: null }, 'over'), [route])
+  const openConflict = useCallback((id: string) => go({ ...route, sync: true, conflict: id }, 'over'), [route])
+  // One conflict lies over the panel, which need not have been open before.
+  const closeSync = useCallback(() => close({ ...route, sync: route.conflict !== null, conflict: null }), [route])
+  useScrollMemory(href({ ...route, task: null, sync: false, conflict: null }))
   const project = useCanonical(route)
   const listIsAll = !useColumns() && route.view === 'projects'
 
@@ -70,8 +73,18 @@ export function App() {
         </main>
         {route.task && <OpenTask key={keyOf(route.task)} route={route} id={route.task} />}
         {route.sync && (
-          <Sheet label="Sync" className="sheet-sync" testId="sync-panel" modal onClose={closeSync}>
-            <SyncPanel onClose={closeSync} />
+          <Sheet
+            label={route.conflict ? 'Conflict' : 'Sync'}
+            className={route.conflict ? 'sheet-sync sheet-wide' : 'sheet-sync'}
+            testId="sync-panel"
+            modal
+            onClose={closeSync}
+          >
+            {route.conflict ? (
+              <ConflictDetail key={route.conflict} id={route.conflict} onBack={closeSync} />
+            ) : (
+              <SyncPanel onClose={closeSync} onConflict={openConflict} />
+            )}
           </Sheet>
         )}
       </div>
