@@ -1,5 +1,7 @@
 import { useCallback, useEffect, useLayoutEffect } from 'react'
+import { rememberTask } from './colleague/last-task'
 import { ConflictDetail } from './conflict/ConflictDetail'
+import { NoticeStack } from './conflict/NoticeStack'
 import { keyOf } from './identity'
 import { useRecord } from './live'
 import { Icon, Logo } from './parts/Icon'
@@ -23,6 +25,7 @@ export function App() {
   const closeSync = useCallback(() => close({ ...route, sync: route.conflict !== null, conflict: null }), [route])
   useScrollMemory(href({ ...route, task: null, sync: false, conflict: null }))
   const project = useCanonical(route)
+  const wide = useWide()
   const listIsAll = !useColumns() && route.view === 'projects'
 
   return (
@@ -71,6 +74,7 @@ export function App() {
             </div>
           )}
         </main>
+        {!route.sync && (wide || !route.task) && <NoticeStack />}
         {route.task && <OpenTask key={keyOf(route.task)} route={route} id={route.task} />}
         {route.sync && (
           <Sheet
@@ -85,6 +89,7 @@ export function App() {
             ) : (
               <SyncPanel onClose={closeSync} onConflict={openConflict} />
             )}
+            {!route.conflict && <NoticeStack />}
           </Sheet>
         )}
       </div>
@@ -96,6 +101,10 @@ function OpenTask({ route, id }: { route: Route; id: string }) {
   const task = useRecord('tasks', id)
   const wide = useWide()
   const closeTask = useCallback(() => close({ ...route, task: null }), [route])
+  const known = task?.id
+  useEffect(() => {
+    if (known !== undefined) rememberTask(known)
+  }, [known])
   if (task === undefined) return null
   return (
     <Sheet
@@ -116,6 +125,7 @@ function OpenTask({ route, id }: { route: Route; id: string }) {
           </button>
         </div>
       )}
+      {!wide && !route.sync && <NoticeStack />}
     </Sheet>
   )
 }

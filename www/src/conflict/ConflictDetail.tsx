@@ -1,7 +1,8 @@
 import { useEffect, useRef } from 'react'
-import { useConflict } from '../live'
+import { useConflict, useDatabase } from '../live'
 import { Icon } from '../parts/Icon'
 import { Ended } from './Ended'
+import { noticesOf } from './notices'
 import { Open } from './Open'
 import { kindInWords, nounOf, titleOf } from './words'
 
@@ -11,6 +12,12 @@ export function ConflictDetail({ id, onBack }: { id: string; onBack: () => void 
   const heading = useRef<HTMLHeadingElement>(null)
   const state = conflict?.state
 
+  const notices = noticesOf(useDatabase())
+  useEffect(() => {
+    notices.seeOpen()
+    notices.hold('deciding', true)
+    return () => notices.hold('deciding', false)
+  }, [notices])
   useEffect(() => heading.current?.focus({ preventScroll: true }), [state])
 
   return (

@@ -1,8 +1,9 @@
 import type { Conflict } from 'landfall'
 import { type ReactNode, useState } from 'react'
 import { ago } from '../clock'
-import { useConflicts, useConflictStats } from '../live'
+import { useConflicts, useConflictStats, useDatabase } from '../live'
 import { Icon } from '../parts/Icon'
+import { noticesOf } from './notices'
 import { contestedIn, howInWords, kindInWords, nameOf, nounOf, titleOf } from './words'
 
 /** More would only be scrolled past. */
@@ -90,9 +91,10 @@ function Rows({ which, total, now, onOpen }: RowsProps) {
 function ConflictRow({ conflict, now, onOpen }: { conflict: Conflict; now: number; onOpen: (id: string) => void }) {
   const { id, table, kind, state, rulings, foundAt, principal, resolution } = conflict
   const fields = contestedIn(rulings)
+  const other = noticesOf(useDatabase()).otherOf(conflict) ?? 'somebody else'
   const facts: ReactNode[] =
     state === 'open'
-      ? [`${nameOf(principal)} and somebody else`, ago(foundAt, now)]
+      ? [`${nameOf(principal)} and ${other}`, ago(foundAt, now)]
       : [howInWords(conflict), ago(resolution?.undone?.at ?? resolution?.at ?? foundAt, now)]
   return (
     <li className="conflict-row" data-testid="conflict-row" data-id={id} data-state={state} data-kind={kind}>

@@ -7,7 +7,7 @@ import { Icon } from '../parts/Icon'
 import { fieldLabel } from '../sync/words'
 import { timeLogsOf, timeSpan } from '../task/times'
 import { Before, Side, Value } from './Sides'
-import { changedFields, fateOf, howInWords, nameOf, pathLabel, ruleInWords } from './words'
+import { changedFields, equal, fateOf, howInWords, nameOf, pathLabel, ruleInWords } from './words'
 
 /** How a conflict ended: by whom, when, what lost, and the way back. */
 export function Ended({ conflict }: { conflict: Conflict }) {
@@ -32,7 +32,7 @@ export function Ended({ conflict }: { conflict: Conflict }) {
         </p>
       </section>
       {rulings.map(ruling => (
-        <Outcome key={ruling.path.join('\u0000')} ruling={ruling} />
+        <Outcome key={ruling.path.join('\u0000')} ruling={ruling} isUndone={state === 'undone'} />
       ))}
       {lostFields.length > 0 && (
         <section className="contested">
@@ -77,7 +77,7 @@ function undoLabel({ kind, resolution, merged }: Conflict): string {
 }
 
 /** A value that was contested: what it is now, and what lost. */
-function Outcome({ ruling }: { ruling: Ruling }) {
+function Outcome({ ruling, isUndone }: { ruling: Ruling; isUndone: boolean }) {
   const { path, base, ours, theirs, by, value, overlaps } = ruling
   const field = path[0] ?? ''
   const sides = [
@@ -85,49 +85,51 @@ function Outcome({ ruling }: { ruling: Ruling }) {
     ['Theirs', theirs],
   ] as const
   const isNew = sides.every(([, side]) => fateOf(ruling, side) !== 'kept')
+  // An undo puts in place what did not count; of two that did not, theirs.
+  const back = equal(value, theirs) ? ours : theirs
   return (
     <section className="contested" data-testid="outcome" data-path={path.join('.')}>
       <h3>
-        {pathLabel(path)} {by && <span className="figure">{ruleInWords(by)}</span>}
+        {pathLabel(path)} {by && !isUndone && <span className="figure">{ruleInWords(by)}</span>}
       </h3>
       <Before ruling={ruling} />
       <div className="sides">
         {sides.map(([head, side]) => {
-          const fate = fateOf(ruling, side)
+          const fate = isUndone ? (equal(side, back) ? 'back' : 'past') : fateOf(ruling, side)
           return (
-            <Side
-              key={head}
-              head={head}
-              lost={fate === 'lost'}
-              tag={
-                fate === 'kept' ? (
-                  <span className="tag" data-tone="done">
-                    counts
-                  </span>
-                ) : (
-                  fate === 'lost' && (
-                    <span className="tag" data-tone="quiet">
-                      lost
-                    </span>
-                  )
-                )
-              }
-            >
+            <Side key={head} head={head} lost={fate === 'lost' || fate === 'past'} tag={<Fate fate={fate} />}>
               <Value field={field} value={side} before={base} />
             </Side>
           )
         })}
         {isNew && (
-          <div className="side-card" data-wide="true" data-checked="true">
+          <div className="side-card" data-wide="true" data-checked={!isUndone} data-lost={isUndone}>
             <p className="side-head">
-              <span className="side-name">It became</span>
+              <span className="side-name">{isUndone ? 'It had become' : 'It became'}</span>
             </p>
             <Value field={field} value={value} />
           </div>
         )}
       </div>
-      {overlaps && overlaps.length > 0 && <Overlaps ruling={ruling} pairs={overlaps} />}
+      {overlaps && overlaps.length > 0 && !isUndone && <Overlaps ruling={ruling} pairs={overlaps} />}
     </section>
+  )
+}
+
+const FATES: Readonly<Record<string, readonly [tone: string, word: string]>> = {
+  kept: ['done', 'counts'],
+  lost: ['quiet', 'lost'],
+  back: ['done', 'back in place'],
+}
+
+function Fate({ fate }: { fate: string }) {
+  const known = FATES[fate]
+  if (!known) return null
+  const [tone, word] = known
+  return (
+    <span className="tag" data-tone={tone}>
+      {word}
+    </span>
   )
 }
 

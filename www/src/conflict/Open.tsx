@@ -80,18 +80,9 @@ export function Open({ conflict, onLater }: { conflict: Conflict; onLater: () =>
           </label>
         )}
         {isDeletion ? (
-          <DeletionButtons conflict={conflict} settle={settle} />
+          <DeletionButtons conflict={conflict} settle={settle} onLater={onLater} />
         ) : (
-          <div className="confirm-actions">
-            <button
-              type="button"
-              className="button primary"
-              data-testid="conflict-save"
-              disabled={!preview.now?.settled || preview.error !== null}
-              onClick={() => settle(decision)}
-            >
-              Save this
-            </button>
+          <div className="decide-actions">
             <button
               type="button"
               className="button"
@@ -108,11 +99,18 @@ export function Open({ conflict, onLater }: { conflict: Conflict; onLater: () =>
             >
               Keep theirs
             </button>
+            <button
+              type="button"
+              className="button primary"
+              data-testid="conflict-save"
+              disabled={!preview.now?.settled || preview.error !== null}
+              onClick={() => settle(decision)}
+            >
+              Save this
+            </button>
+            <Later onLater={onLater} />
           </div>
         )}
-        <button type="button" className="button quiet" data-testid="conflict-later" onClick={onLater}>
-          Later
-        </button>
         <ErrorNote error={error} />
         {told && (
           <p role="status" className="field-hint" data-testid="conflict-told">
@@ -187,7 +185,21 @@ function Changed({ conflict: { kind, base, ours, theirs } }: { conflict: Conflic
   )
 }
 
-function DeletionButtons({ conflict, settle }: { conflict: Conflict; settle: (decision: Decision) => unknown }) {
+function Later({ onLater }: { onLater: () => void }) {
+  return (
+    <button type="button" className="button quiet" data-testid="conflict-later" onClick={onLater}>
+      Later
+    </button>
+  )
+}
+
+interface DeletionProps {
+  readonly conflict: Conflict
+  readonly settle: (decision: Decision) => unknown
+  readonly onLater: () => void
+}
+
+function DeletionButtons({ conflict, settle, onLater }: DeletionProps) {
   const isTheirs = conflict.kind === 'update-delete'
   return (
     <div className="confirm-actions">
@@ -207,6 +219,7 @@ function DeletionButtons({ conflict, settle }: { conflict: Conflict; settle: (de
       >
         {isTheirs ? 'Delete it' : 'Delete it all the same'}
       </button>
+      <Later onLater={onLater} />
     </div>
   )
 }

@@ -21,6 +21,7 @@ export function Value({ field, value, before }: { field: string; value: Json | u
 
 /** The value from which both began. */
 export function Before({ ruling: { path, base } }: { ruling: Ruling }) {
+  if (base === undefined) return null
   return (
     <p className="before">
       <span className="side-name">Before</span>

@@ -1,6 +1,7 @@
 import type { SyncResult } from 'landfall'
 import { type ReactNode, useEffect, useRef, useState } from 'react'
 import { ago, useNow } from '../clock'
+import { Colleague } from '../colleague/Colleague'
 import { ConflictSection } from '../conflict/ConflictSection'
 import { trouble, useAction } from '../failure'
 import { useActivity, useDatabase, useHealth, useOutbox, useProgress, useSyncState } from '../live'
@@ -139,6 +140,7 @@ export function SyncPanel({ onClose, onConflict }: Props) {
           </div>
         )}
         <Activity now={now} />
+        <Colleague />
       </div>
     </article>
   )
