@@ -18,7 +18,11 @@ export function ConflictDetail({ id, onBack }: { id: string; onBack: () => void 
     notices.hold('deciding', true)
     return () => notices.hold('deciding', false)
   }, [notices])
-  useEffect(() => heading.current?.focus({ preventScroll: true }), [state])
+  useEffect(() => {
+    heading.current?.focus({ preventScroll: true })
+    // The dialog was scrolled to where the list was left.
+    heading.current?.closest('dialog')?.scrollTo(0, 0)
+  }, [state])
 
   return (
     <article className="detail conflict" data-testid="conflict-detail" data-state={state}>

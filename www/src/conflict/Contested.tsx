@@ -28,8 +28,8 @@ export function Contested({ ruling, choice, onChoose }: Props) {
           </span>
         )}
       </legend>
-      <Before ruling={ruling} />
       <div className="sides">
+        <Before ruling={ruling} />
         {(['ours', 'theirs'] as const).map(side => (
           <Option
             key={side}
@@ -94,8 +94,8 @@ function Option({ name, head, testId, checked, wide = false, onChoose, children 
       {wide ? (
         children
       ) : (
-        // The whole card chooses; the radio alone is what the keyboard and a screen reader meet.
-        <label className="side-body" htmlFor={id} aria-hidden="true">
+        // The whole card chooses, and the value is part of the radio's name.
+        <label className="side-body" htmlFor={id}>
           {children}
         </label>
       )}

@@ -7,7 +7,7 @@ import { Icon } from '../parts/Icon'
 import { fieldLabel } from '../sync/words'
 import { timeLogsOf, timeSpan } from '../task/times'
 import { Before, Side, Value } from './Sides'
-import { changedFields, equal, fateOf, howInWords, nameOf, pathLabel, ruleInWords } from './words'
+import { changedFields, equal, fateOf, howInWords, pathLabel, ruleInWords } from './words'
 
 /** How a conflict ended: by whom, when, what lost, and the way back. */
 export function Ended({ conflict }: { conflict: Conflict }) {
@@ -26,7 +26,6 @@ export function Ended({ conflict }: { conflict: Conflict }) {
           <strong>{howInWords(conflict)}</strong>
           <span>
             {ago(resolution.undone?.at ?? resolution.at, now)}
-            {resolution.how !== 'rules' && !resolution.undone && `, by ${nameOf(resolution.by)}`}
             {resolution.created && '; it came back as a new one'}
           </span>
         </p>
@@ -92,8 +91,8 @@ function Outcome({ ruling, isUndone }: { ruling: Ruling; isUndone: boolean }) {
       <h3>
         {pathLabel(path)} {by && !isUndone && <span className="figure">{ruleInWords(by)}</span>}
       </h3>
-      <Before ruling={ruling} />
       <div className="sides">
+        <Before ruling={ruling} />
         {sides.map(([head, side]) => {
           const fate = isUndone ? (equal(side, back) ? 'back' : 'past') : fateOf(ruling, side)
           return (
