@@ -1,4 +1,4 @@
-import { useState } from 'react'
+import { type ReactNode, useState } from 'react'
 import { useAction } from '../failure'
 import { byId, useDatabase, useLive } from '../live'
 import { useDisclosure } from '../parts/disclosure'
@@ -33,7 +33,7 @@ function Stages() {
   const [withYou, setWithYou] = useState(true)
   const [playing, setPlaying] = useState<string>()
   /** Which one was played last, and whether to its end. */
-  const [played, setPlayed] = useState<{ readonly name: string; readonly done: boolean }>()
+  const [played, setPlayed] = useState<Played>()
   const { error, run } = useAction()
   if (!tasks || !steps || !phases || !projects) return null
 
@@ -48,7 +48,7 @@ function Stages() {
     if (playing !== undefined) return
     setPlaying(scene.name)
     setPlayed(undefined)
-    setPlayed({ name: scene.name, done: await run(() => play(scene, stage)) })
+    setPlayed({ name: scene.name, done: await run(() => play(scene, stage)), alone: !withYou })
     setPlaying(undefined)
   }
 
@@ -82,16 +82,31 @@ function Stages() {
                 >
                   {scene.label}
                 </button>
-                <span role="status">
-                  {played?.name === scene.name && played.done && <strong>Done: </strong>}
-                  {played?.name === scene.name && !played.done ? <ErrorNote error={error} /> : scene.outcome}
-                </span>
+                <span role="status">{told(scene, played?.name === scene.name ? played : undefined, error)}</span>
               </li>
             ))}
           </ul>
         </section>
       ))}
     </div>
+  )
+}
+
+interface Played {
+  readonly name: string
+  readonly done: boolean
+  readonly alone: boolean
+}
+
+/** What is to be seen; after it was played, what came of it. */
+function told({ outcome }: Scene, played: Played | undefined, error: unknown): ReactNode {
+  if (!played) return outcome
+  if (!played.done) return <ErrorNote error={error} />
+  return (
+    <>
+      <strong>Done</strong>
+      {played.alone ? ', by Ada alone' : `: ${outcome}`}
+    </>
   )
 }
 

@@ -2,9 +2,10 @@ import { useEffect, useRef } from 'react'
 import { useConflict, useDatabase } from '../live'
 import { Icon } from '../parts/Icon'
 import { Ended } from './Ended'
+import { KeyTaken } from './KeyTaken'
 import { noticesOf } from './notices'
 import { Open } from './Open'
-import { kindInWords, nounOf, titleOf } from './words'
+import { isKeyTaken, kindInWords, nounOf, titleOf } from './words'
 
 /** One conflict, in the place of the sync panel: to be decided, or how it was settled. */
 export function ConflictDetail({ id, onBack }: { id: string; onBack: () => void }) {
@@ -37,9 +38,11 @@ export function ConflictDetail({ id, onBack }: { id: string; onBack: () => void 
       {conflict && (
         <div className="detail-fields">
           <p className="conflict-kind">
-            {nounOf(conflict.table)} · {kindInWords(conflict.kind)}
+            {nounOf(conflict.table)} · {kindInWords(conflict)}
           </p>
-          {conflict.state === 'open' ? (
+          {conflict.state === 'open' && isKeyTaken(conflict) ? (
+            <KeyTaken conflict={conflict} onLater={onBack} />
+          ) : conflict.state === 'open' ? (
             <Open key={conflict.theirVersion} conflict={conflict} onLater={onBack} />
           ) : (
             <Ended conflict={conflict} />

@@ -105,7 +105,7 @@ function ConflictRow({ conflict, now, onOpen }: { conflict: Conflict; now: numbe
         <span className="conflict-what">
           <strong>{titleOf(conflict)}</strong>
           <span>
-            {nounOf(table)} · {kindInWords(kind)}
+            {nounOf(table)} · {kindInWords(conflict)}
             {fields && `: ${fields}`}
           </span>
           <span className="conflict-facts">

@@ -24,10 +24,7 @@ export function Ended({ conflict }: { conflict: Conflict }) {
         <Icon name={state === 'undone' ? 'undo' : 'check'} />
         <p>
           <strong>{howInWords(conflict)}</strong>
-          <span>
-            {ago(resolution.undone?.at ?? resolution.at, now)}
-            {resolution.created && '; it came back as a new one'}
-          </span>
+          <span>{ago(resolution.undone?.at ?? resolution.at, now)}</span>
         </p>
       </section>
       {rulings.map(ruling => (
@@ -35,7 +32,7 @@ export function Ended({ conflict }: { conflict: Conflict }) {
       ))}
       {lostFields.length > 0 && (
         <section className="contested">
-          <h3>{kind === 'update-delete' ? 'What you had changed' : 'What they had changed'}</h3>
+          <h3>{kind === 'update-delete' ? 'What you changed' : 'What they changed'}</h3>
           <dl className="becomes">
             {lostFields.map(field => (
               <div key={field}>

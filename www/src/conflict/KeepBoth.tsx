@@ -5,7 +5,7 @@ import { useDatabase } from '../live'
 import { ErrorNote } from '../parts/ErrorNote'
 
 /** Two tasks that are not the same after all: ours gets another order number, and both stay. */
-export function KeepBoth({ conflict }: { conflict: Conflict }) {
+export function KeepBoth({ conflict, label }: { conflict: Conflict; label: string }) {
   const db = useDatabase()
   const id = useId()
   const taken = String(conflict.ours?.['order_no'] ?? '')
@@ -21,7 +21,7 @@ export function KeepBoth({ conflict }: { conflict: Conflict }) {
   return (
     <form className="keep-both" onSubmit={send}>
       <label htmlFor={id} className="field-label">
-        Or keep both, and yours under another number
+        {label}
       </label>
       <div>
         <input
@@ -31,7 +31,7 @@ export function KeepBoth({ conflict }: { conflict: Conflict }) {
           onChange={event => setNumber(event.target.value)}
         />
         <button type="submit" className="button" data-testid="keep-both">
-          Keep both
+          Save
         </button>
       </div>
       <ErrorNote error={error} />

@@ -62,7 +62,9 @@ export function Open({ conflict, onLater }: { conflict: Conflict; onLater: () =>
         ))
       )}
       {!isDeletion && preview.now && <Becomes table={conflict.table} preview={preview.now} error={preview.error} />}
-      {kind === 'create-create' && <KeepBoth conflict={conflict} />}
+      {kind === 'create-create' && (
+        <KeepBoth conflict={conflict} label="Or keep both, and yours under another number" />
+      )}
 
       <div className="decide-bar">
         {count > 1 && (

@@ -3,7 +3,7 @@ import type { ActivityLine, Conflict } from 'landfall'
 import type { Database } from '../database'
 import type { TableName } from '../schema'
 import { fieldName } from '../sync/words'
-import { titleOf, valueText } from './words'
+import { isKeyTaken, titleOf, valueText } from './words'
 
 export interface Notice {
   readonly key: string
@@ -93,6 +93,7 @@ export class Notices {
   #met(conflict: Conflict): string {
     const who = this.#who(conflict)
     const title = titleOf(conflict)
+    if (isKeyTaken(conflict)) return `The order number of “${title}” is another one’s.`
     switch (conflict.kind) {
       case 'update-update':
         return `${who} changed “${title}” too.`

@@ -23,8 +23,13 @@ const KINDS: Readonly<Record<ConflictKind, string>> = {
   'create-create': 'Both made one with the same number',
 }
 
-export function kindInWords(kind: ConflictKind): string {
-  return KINDS[kind]
+export function kindInWords(conflict: Pick<Conflict, 'kind' | 'rulings'>): string {
+  return isKeyTaken(conflict) ? 'Your number is another one’s' : KINDS[conflict.kind]
+}
+
+/** Nothing of the record itself is contested: the order number that it was to get belongs to another one. */
+export function isKeyTaken({ kind, rulings }: Pick<Conflict, 'kind' | 'rulings'>): boolean {
+  return kind === 'update-update' && rulings.length === 0
 }
 
 /** What people call the record: as we have it, or they, or as it was. */
@@ -93,6 +98,14 @@ export function fateOf({ by, value }: Ruling, side: Json | undefined): 'kept' | 
   return TAKES_ONE.has(by) ? 'lost' : 'joined'
 }
 
+/** Where one of the two had deleted it, by kind and by whose stood. */
+const DELETIONS: Readonly<Record<string, string>> = {
+  'update-delete ours': 'brought it back as a new one',
+  'update-delete theirs': 'left it deleted',
+  'delete-update ours': 'deleted it all the same',
+  'delete-update theirs': 'kept it, with their change',
+}
+
 /** Who settled it, and how: "The rules settled it", "You kept theirs". */
 export function howInWords({ resolution, kind, principal: author }: Conflict): string {
   if (!resolution) return ''
@@ -105,6 +118,9 @@ export function howInWords({ resolution, kind, principal: author }: Conflict): s
   const who = by === author && by === principal() ? 'You' : by
   if (how === 'discarded') return `${who} gave yours up`
   if (how === 'manual') return `${who} chose`
+  const side = how === 'client-wins' ? 'ours' : 'theirs'
+  const deletion = DELETIONS[`${kind} ${side}`]
+  if (deletion) return `${who} ${deletion}`
   if (how === 'last-write-wins') return `${who} kept the later one`
   return how === 'client-wins' ? `${who} kept yours` : `${who} kept theirs`
 }
