@@ -89,7 +89,9 @@ test('a release that an old one cannot read ends its reading too, and it says wh
   assert.deepEqual((await names(young)).sort(), ['After', 'Before'])
   const late = await world.browser.open(`${world.proxy.origin}/`, world.failures)
   await late.waitForFunction(() => globalThis.site !== undefined)
-  const unopened = await late.evaluate(() => globalThis.site.refusal(() => globalThis.site.open()))
+  const unopened = await late.evaluate(() =>
+    globalThis.site.refusal(() => globalThis.site.open({ release: { version: 1 } })),
+  )
   assert.equal(unopened.code, 'outdated')
   assert.deepEqual(world.failures, [])
 })

@@ -1,4 +1,7 @@
 import { useCallback, useEffect, useLayoutEffect } from 'react'
+import { rememberTask } from './colleague/last-task'
+import { ConflictDetail } from './conflict/ConflictDetail'
+import { NoticeStack } from './conflict/NoticeStack'
 import { keyOf } from './identity'
 import { useRecord } from './live'
 import { Icon, Logo } from './parts/Icon'
@@ -16,10 +19,13 @@ import { TaskDetail } from './task/TaskDetail'
 
 export function App() {
   const route = useRoute()
-  const openSync = useCallback(() => go({ ...route, sync: true }, 'over'), [route])
-  const closeSync = useCallback(() => close({ ...route, sync: false }), [route])
-  useScrollMemory(href({ ...route, task: null, sync: false }))
+  const openSync = useCallback(() => go({ ...route, sync: true, conflict: null }, 'over'), [route])
+  const openConflict = useCallback((id: string) => go({ ...route, sync: true, conflict: id }, 'over'), [route])
+  // One conflict lies over the panel, which need not have been open before.
+  const closeSync = useCallback(() => close({ ...route, sync: route.conflict !== null, conflict: null }), [route])
+  useScrollMemory(href({ ...route, task: null, sync: false, conflict: null }))
   const project = useCanonical(route)
+  const wide = useWide()
   const listIsAll = !useColumns() && route.view === 'projects'
 
   return (
@@ -68,10 +74,22 @@ export function App() {
             </div>
           )}
         </main>
+        {!route.sync && (wide || !route.task) && <NoticeStack />}
         {route.task && <OpenTask key={keyOf(route.task)} route={route} id={route.task} />}
         {route.sync && (
-          <Sheet label="Sync" className="sheet-sync" testId="sync-panel" modal onClose={closeSync}>
-            <SyncPanel onClose={closeSync} />
+          <Sheet
+            label={route.conflict ? 'Conflict' : 'Sync'}
+            className={route.conflict ? 'sheet-sync sheet-wide' : 'sheet-sync'}
+            testId="sync-panel"
+            modal
+            onClose={closeSync}
+          >
+            {route.conflict ? (
+              <ConflictDetail key={route.conflict} id={route.conflict} onBack={closeSync} />
+            ) : (
+              <SyncPanel onClose={closeSync} onConflict={openConflict} />
+            )}
+            {!route.conflict && <NoticeStack />}
           </Sheet>
         )}
       </div>
@@ -83,6 +101,10 @@ function OpenTask({ route, id }: { route: Route; id: string }) {
   const task = useRecord('tasks', id)
   const wide = useWide()
   const closeTask = useCallback(() => close({ ...route, task: null }), [route])
+  const known = task?.id
+  useEffect(() => {
+    if (known !== undefined) rememberTask(known)
+  }, [known])
   if (task === undefined) return null
   return (
     <Sheet
@@ -103,6 +125,7 @@ function OpenTask({ route, id }: { route: Route; id: string }) {
           </button>
         </div>
       )}
+      {!wide && !route.sync && <NoticeStack />}
     </Sheet>
   )
 }

@@ -4,13 +4,17 @@ import { schema } from './schema'
 /** Who is signed in. The demo has no sign-in: the console may set another (`localStorage['landfall.principal']`). */
 const PRINCIPAL_KEY = 'landfall.principal'
 
+export function principal(): string {
+  return localStorage.getItem(PRINCIPAL_KEY) ?? 'technician'
+}
+
 export function openField() {
   return open({
     name: 'field',
     schema,
     remote: { url: '/api/sync' },
     tenant: 'demo',
-    principal: localStorage.getItem(PRINCIPAL_KEY) ?? 'technician',
+    principal: principal(),
   })
 }
 

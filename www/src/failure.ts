@@ -14,6 +14,12 @@ const SENTENCES: Readonly<Partial<Record<ErrorCode, string>>> = {
   'mutation-in-flight': 'This change is on its way to the server. Wait for the answer, then decide.',
   'mutation-in-use': 'Other changes build on this one. Decide about those first.',
   'mutation-not-found': 'This change is settled already.',
+  'conflict-not-found': 'This conflict is not there any more.',
+  'conflict-settled': 'This is settled already, in another tab perhaps.',
+  'conflict-open': 'Something is left to decide.',
+  'conflict-outlived': 'This was changed again since, so it cannot be taken back. Change it by hand.',
+  'conflict-undone': 'This was taken back already.',
+  'theirs-unknown': 'What the other side has is not on this device yet. Sync, and decide then.',
   'engine-unavailable': 'The app did not load completely. Look after the connection and reload.',
 }
 

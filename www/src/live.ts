@@ -1,6 +1,17 @@
 // Glue between Landfall and React, over `useSyncExternalStore` and nothing else. What is read is shared: two components
 // that ask the same question share one live query, which outlives them for a moment so that going back is instant.
-import type { ActivityLine, Health, Mutation, Progress, Query, Story, SyncState } from 'landfall'
+import type {
+  ActivityLine,
+  Conflict,
+  ConflictFilter,
+  ConflictStats,
+  Health,
+  Mutation,
+  Progress,
+  Query,
+  Story,
+  SyncState,
+} from 'landfall'
 import {
   createContext,
   useCallback,
@@ -213,7 +224,7 @@ class Reading<T> extends Source<T | undefined> {
   protected start(): () => void {
     const read = () => void this.#read()
     read()
-    const stops = [this.#db.on('state', read), this.#db.on('change', read)]
+    const stops = [this.#db.on('state', read), this.#db.on('change', read), this.#db.on('conflict', read)]
     const timer = this.#everyMs === undefined ? undefined : setInterval(read, this.#everyMs)
     return () => {
       stops.forEach(stop => stop())
@@ -253,6 +264,7 @@ const outboxOf = perDatabase(db => new Reading(db, () => db.outbox.list()))
 // It gets worse by the mere passing of time.
 const healthOf = perDatabase(db => new Reading(db, () => db.health(), 20_000))
 const activityOf = perDatabase(db => new Reading(db, () => db.activity({ limit: 30 })))
+const conflictStatsOf = perDatabase(db => new Reading(db, () => db.conflicts.stats()))
 
 /** How far the running pass is, or `null` when none runs. */
 export function useProgress(): Progress | null {
@@ -283,4 +295,48 @@ export function useActivity(): readonly ActivityLine[] | undefined {
 export function useStory(table: TableName, id: string): Story | undefined {
   const db = useDatabase()
   return useReading(useMemo(() => new Reading(db, () => db.explain(table, id)), [db, table, id]))
+}
+
+/** How many conflicts there are, of which kinds; `undefined` until they are first counted. */
+export function useConflictStats(): ConflictStats | undefined {
+  return useReading(conflictStatsOf(useDatabase()))
+}
+
+/** The newest conflicts: those that are open, or those that are not; `undefined` until they are first read. */
+export function useConflicts(which: 'open' | 'ended', limit: number): readonly Conflict[] | undefined {
+  const db = useDatabase()
+  const reading = useMemo(
+    () =>
+      new Reading(db, async () => {
+        const states = which === 'open' ? (['open'] as const) : (['settled', 'undone'] as const)
+        const pages = await Promise.all(states.map(state => db.conflicts.list({ state, limit })))
+        return pages
+          .flatMap(page => page.conflicts)
+          .sort((a, b) => b.foundAt - a.foundAt)
+          .slice(0, limit)
+      }),
+    [db, which, limit],
+  )
+  return useReading(reading)
+}
+
+/** One conflict; `null`: there is none of that id; `undefined` until it is first read. */
+export function useConflict(id: string): Conflict | null | undefined {
+  const db = useDatabase()
+  return useReading(useMemo(() => new Reading(db, () => db.conflicts.get(id)), [db, id]))
+}
+
+/** How many open ones a filter has. */
+export function useConflictCount(filter: ConflictFilter): number {
+  const db = useDatabase()
+  const key = JSON.stringify(filter)
+  const reading = useMemo(
+    () =>
+      new Reading(db, async () => {
+        const { total } = await db.conflicts.list({ ...(JSON.parse(key) as ConflictFilter), state: 'open', limit: 0 })
+        return total
+      }),
+    [db, key],
+  )
+  return useReading(reading) ?? 0
 }

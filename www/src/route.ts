@@ -8,24 +8,28 @@ export interface Route {
   readonly task: string | null
   /** The sync panel lies over whatever is below. */
   readonly sync: boolean
+  /** In the panel, one conflict. */
+  readonly conflict: string | null
 }
 
-const HASH = /^#\/(?:(mine)|projects\/([^/?]+))?(?:\/tasks\/([^/?]+))?(\?sync)?$/
+const HASH = /^#\/(?:(mine)|projects\/([^/?]+))?(?:\/tasks\/([^/?]+))?(\?sync(?:=([^/?]+))?)?$/
 
 function parse(hash: string): Route {
-  const [, mine, project, task, sync] = HASH.exec(hash) ?? []
+  const [, mine, project, task, sync, conflict] = HASH.exec(hash) ?? []
   return {
     view: mine ? 'mine' : project ? 'project' : 'projects',
     project: project ? decodeURIComponent(project) : null,
     task: task ? decodeURIComponent(task) : null,
     sync: sync !== undefined,
+    conflict: conflict ? decodeURIComponent(conflict) : null,
   }
 }
 
 export function href(route: Partial<Route>): string {
   const place = route.view === 'mine' ? 'mine' : route.project ? `projects/${encodeURIComponent(route.project)}` : ''
   const task = route.task ? `/tasks/${encodeURIComponent(route.task)}` : ''
-  return `#/${place}${task}${route.sync ? '?sync' : ''}`
+  const conflict = route.conflict ? `=${encodeURIComponent(route.conflict)}` : ''
+  return `#/${place}${task}${route.sync ? `?sync${conflict}` : ''}`
 }
 
 let current = parse(location.hash)
@@ -47,6 +51,8 @@ export function useRoute(): Route {
     () => current,
   )
 }
+
+export const currentRoute = (): Route => current
 
 /** Goes there; `over` says that it lies over the present screen, so that closing it means going back. */
 export function go(route: Partial<Route>, how: 'push' | 'over' | 'replace' = 'push'): void {

@@ -1,7 +1,7 @@
 // Written by scripts/schema-types.mjs from schema.json. Do not edit.
 // prettier-ignore
 export type FieldSchema = {
-  "version": 1,
+  "version": 2,
   "tables": {
     "projects": {
       "fields": {
@@ -11,7 +11,14 @@ export type FieldSchema = {
         "status": "string",
         "progress": "number?"
       },
-      "priority": "low"
+      "priority": "low",
+      "conflict": {
+        "detect": "timestamp",
+        "strategy": "last-write-wins"
+      },
+      "rules": {
+        "progress": "highest"
+      }
     },
     "phases": {
       "fields": {
@@ -27,7 +34,10 @@ export type FieldSchema = {
       },
       "indexes": [
         "project_id"
-      ]
+      ],
+      "conflict": {
+        "detect": "hash"
+      }
     },
     "steps": {
       "fields": {
@@ -43,7 +53,16 @@ export type FieldSchema = {
       },
       "indexes": [
         "phase_id"
-      ]
+      ],
+      "alike": [
+        [
+          "phase_id",
+          "name"
+        ]
+      ],
+      "conflict": {
+        "strategy": "manual"
+      }
     },
     "tasks": {
       "fields": {
@@ -53,7 +72,10 @@ export type FieldSchema = {
         "progress_percentage": "number?",
         "notes": "string?",
         "assignee": "string?",
-        "due_date": "string?"
+        "due_date": "string?",
+        "time_logs": "json?",
+        "visits": "number?",
+        "order_no": "string?"
       },
       "references": {
         "step_id": {
@@ -69,11 +91,50 @@ export type FieldSchema = {
           "due_date"
         ]
       ],
+      "unique": [
+        "order_no"
+      ],
+      "alike": [
+        [
+          "step_id",
+          "title"
+        ]
+      ],
       "priority": {
         "default": "medium",
         "fields": {
           "status": "high"
         }
+      },
+      "rules": {
+        "status": {
+          "progression": [
+            "not_started",
+            "in_progress",
+            "completed"
+          ],
+          "notify": true
+        },
+        "progress_percentage": "highest",
+        "assignee": {
+          "latest": true,
+          "notify": true
+        },
+        "due_date": {
+          "latest": true,
+          "notify": true
+        },
+        "time_logs": {
+          "union": {
+            "by": "id",
+            "overlap": [
+              "start",
+              "end"
+            ]
+          }
+        },
+        "visits": "counter",
+        "notes": "text"
       }
     }
   }

@@ -3,9 +3,10 @@ import { type FormEvent, useState } from 'react'
 import { useAction } from '../failure'
 import { useDatabase } from '../live'
 import { ErrorNote } from '../parts/ErrorNote'
+import { currentRoute, go } from '../route'
 import { fieldLabel } from './words'
 
-/** The ways out of a parked change: send it again, with other words if they are what is wrong, or give it up. */
+/** The ways out of a parked change: look at the conflict; or send it again, with other words if they are what is wrong, or give it up. */
 export function Decision({ mutation }: { mutation: Mutation }) {
   const db = useDatabase()
   const { error, clear, run } = useAction()
@@ -19,6 +20,17 @@ export function Decision({ mutation }: { mutation: Mutation }) {
   )
   const discard = (cascade: boolean) => run(() => db.outbox.discard(mutation.id, { cascade }))
 
+  if (conflict)
+    return (
+      <button
+        type="button"
+        className="button"
+        data-testid="outbox-decide"
+        onClick={() => go({ ...currentRoute(), sync: true, conflict: mutation.id }, 'over')}
+      >
+        Decide
+      </button>
+    )
   // What is blocked goes by itself when the change that it needs has been decided.
   const blocked = mutation.state === 'blocked'
   if (editing)
@@ -41,7 +53,7 @@ export function Decision({ mutation }: { mutation: Mutation }) {
             data-testid="outbox-retry"
             onClick={() => run(() => db.outbox.retry(mutation.id))}
           >
-            {conflict ? 'Use mine' : 'Retry'}
+            Retry
           </button>
         )}
         {!blocked && texts.length > 0 && (
@@ -64,7 +76,7 @@ export function Decision({ mutation }: { mutation: Mutation }) {
           onBlur={() => setSure(false)}
           onClick={() => (sure ? discard(false) : setSure(true))}
         >
-          {sure ? 'Really discard my change' : conflict ? 'Keep theirs' : 'Discard'}
+          {sure ? 'Really discard my change' : 'Discard'}
         </button>
       </div>
       {isShared ? (

@@ -1,16 +1,11 @@
 import type { Mutation } from 'landfall'
 import { ago } from '../clock'
+import { nounOf } from '../conflict/words'
 import { useLive } from '../live'
 import type { TableName } from '../schema'
 import { Decision } from './Decision'
 import { fieldName, isParked, reasonOf } from './words'
 
-const NOUNS: Readonly<Record<TableName, string>> = {
-  projects: 'Project',
-  phases: 'Phase',
-  steps: 'Step',
-  tasks: 'Task',
-}
 const VERBS: Readonly<Record<Mutation['operation'], string>> = { create: 'New', update: 'Changed', delete: 'Deleted' }
 
 export function OutboxRow({ mutation, now }: { mutation: Mutation; now: number }) {
@@ -22,7 +17,7 @@ export function OutboxRow({ mutation, now }: { mutation: Mutation; now: number }
     <li className="outbox-row" data-testid="outbox-row" data-id={mutation.id} data-state={mutation.state}>
       <p className="outbox-what">
         <span className="outbox-verb">
-          {VERBS[mutation.operation]} {NOUNS[table]?.toLowerCase() ?? table}
+          {VERBS[mutation.operation]} {nounOf(table).toLowerCase()}
         </span>
         {name && <strong>{name}</strong>}
       </p>

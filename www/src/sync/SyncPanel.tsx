@@ -1,6 +1,8 @@
 import type { SyncResult } from 'landfall'
 import { type ReactNode, useEffect, useRef, useState } from 'react'
 import { ago, useNow } from '../clock'
+import { Colleague } from '../colleague/Colleague'
+import { ConflictSection } from '../conflict/ConflictSection'
 import { trouble, useAction } from '../failure'
 import { useActivity, useDatabase, useHealth, useOutbox, useProgress, useSyncState } from '../live'
 import { ErrorNote } from '../parts/ErrorNote'
@@ -12,7 +14,12 @@ import { changes, inFull, isParked, moodOf, unwell } from './words'
 const ROWS_MAX = 100
 const LINES_AT_FIRST = 5
 
-export function SyncPanel({ onClose }: { onClose: () => void }) {
+interface Props {
+  readonly onClose: () => void
+  readonly onConflict: (id: string) => void
+}
+
+export function SyncPanel({ onClose, onConflict }: Props) {
   const db = useDatabase()
   const state = useSyncState()
   const progress = useProgress()
@@ -28,6 +35,8 @@ export function SyncPanel({ onClose }: { onClose: () => void }) {
   useEffect(() => heading.current?.focus({ preventScroll: true }), [])
 
   const parked = (outbox ?? []).filter(isParked)
+  // Those have a list of their own.
+  const others = parked.filter(({ state }) => state !== 'conflict')
   const waiting = (outbox ?? []).filter(mutation => !isParked(mutation))
 
   return (
@@ -108,9 +117,11 @@ export function SyncPanel({ onClose }: { onClose: () => void }) {
           </dl>
         </section>
 
-        {parked.length > 0 && (
-          <List title="Needs your decision" count={parked.length}>
-            {parked.slice(0, ROWS_MAX).map(mutation => (
+        <ConflictSection now={now} onOpen={onConflict} />
+
+        {others.length > 0 && (
+          <List title="Needs your decision" count={others.length}>
+            {others.slice(0, ROWS_MAX).map(mutation => (
               <OutboxRow key={mutation.id} mutation={mutation} now={now} />
             ))}
           </List>
@@ -129,6 +140,7 @@ export function SyncPanel({ onClose }: { onClose: () => void }) {
           </div>
         )}
         <Activity now={now} />
+        <Colleague />
       </div>
     </article>
   )

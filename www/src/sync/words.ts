@@ -24,6 +24,9 @@ const FIELDS: Readonly<Record<string, string>> = {
   step_id: 'step',
   phase_id: 'phase',
   project_id: 'project',
+  assignee: 'assignment',
+  time_logs: 'time',
+  order_no: 'order number',
 }
 
 export function fieldName(field: string): string {
@@ -41,9 +44,10 @@ export function isParked({ state }: Mutation): boolean {
 
 /** Why a mutation is parked, and what the two ways out would do. */
 export function reasonOf({ state, error }: Mutation): string {
-  if (state === 'conflict') return 'Somebody else changed this first. Yours can go on top of theirs, or theirs stays.'
+  if (state === 'conflict') return 'Somebody else changed this too. Nothing is overwritten until you decide.'
   if (state === 'blocked') return 'It builds on another change that needs your decision first.'
-  return error ? `The server did not accept it: ${trouble(error)}` : 'The server did not accept it.'
+  const why = error ? `: ${trouble(error)}` : '.'
+  return `Not accepted${/[.!?]$/.test(why) ? why : `${why}.`} Taken back on this device; edit and send it again, or discard it.`
 }
 
 /** The header's few words. */

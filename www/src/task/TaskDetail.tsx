@@ -14,6 +14,7 @@ import { useEditing, useEditor } from './editing'
 import { Recovered } from './Recovered'
 import { useStaff } from './staff'
 import { StatusPicker } from './status'
+import { TimeLogs } from './TimeLogs'
 import { Standing } from './Standing'
 
 interface Props {
@@ -27,6 +28,7 @@ export function TaskDetail({ task, onClose }: Props) {
   const status = useAction()
   const assignee = useAction()
   const due = useAction()
+  const visits = useAction()
   const staff = useStaff()
   const key = keyOf(task.id)
   const { tasks } = db.tables
@@ -46,6 +48,11 @@ export function TaskDetail({ task, onClose }: Props) {
     name: `tasks.${key}.notes`,
     stored: task.notes ?? '',
     save: value => tasks.update(task.id, { notes: value === '' ? undefined : value }),
+  })
+  const order = useDraft({
+    name: `tasks.${key}.order_no`,
+    stored: task.order_no ?? '',
+    save: value => tasks.update(task.id, { order_no: value.trim() || undefined }),
   })
   const progress = useDraft({
     name: `tasks.${key}.progress_percentage`,
@@ -187,6 +194,40 @@ export function TaskDetail({ task, onClose }: Props) {
         >
           <Recovered draft={notes} />
         </Field>
+
+        <div className="field-pair">
+          <Field
+            label="Order number"
+            error={order.error}
+            control={ids => (
+              <input
+                {...ids}
+                data-testid="task-order"
+                autoComplete="off"
+                placeholder="None"
+                value={order.value}
+                onChange={event => order.set(event.target.value)}
+                onBlur={order.flush}
+              />
+            )}
+          />
+          <div className="field">
+            <span className="field-label">
+              Visits <span className="figure">{task.visits ?? 0}</span>
+            </span>
+            <button
+              type="button"
+              className="button wide"
+              data-testid="task-visit"
+              onClick={() => visits.run(() => tasks.update(task.id, { visits: (task.visits ?? 0) + 1 }))}
+            >
+              +1 visit
+            </button>
+            <ErrorNote error={visits.error} />
+          </div>
+        </div>
+
+        <TimeLogs task={task} />
 
         <Standing task={task} />
         <Deletion task={task} onDeleted={onClose} />
