@@ -2,10 +2,9 @@ import { useEffect, useRef } from 'react'
 import { useConflict, useDatabase } from '../live'
 import { Icon } from '../parts/Icon'
 import { Ended } from './Ended'
-import { KeyTaken } from './KeyTaken'
 import { noticesOf } from './notices'
 import { Open } from './Open'
-import { isKeyTaken, kindInWords, nounOf, titleOf } from './words'
+import { kindInWords, nounOf, titleOf } from './words'
 
 /** One conflict, in the place of the sync panel: to be decided, or how it was settled. */
 export function ConflictDetail({ id, onBack }: { id: string; onBack: () => void }) {
@@ -40,9 +39,7 @@ export function ConflictDetail({ id, onBack }: { id: string; onBack: () => void 
           <p className="conflict-kind">
             {nounOf(conflict.table)} · {kindInWords(conflict)}
           </p>
-          {conflict.state === 'open' && isKeyTaken(conflict) ? (
-            <KeyTaken conflict={conflict} onLater={onBack} />
-          ) : conflict.state === 'open' ? (
+          {conflict.state === 'open' ? (
             <Open key={conflict.theirVersion} conflict={conflict} onLater={onBack} />
           ) : (
             <Ended conflict={conflict} />

@@ -3,7 +3,7 @@ import type { ActivityLine, Conflict } from 'landfall'
 import type { Database } from '../database'
 import type { TableName } from '../schema'
 import { fieldName } from '../sync/words'
-import { isKeyTaken, titleOf, valueText } from './words'
+import { titleOf, valueText } from './words'
 
 export interface Notice {
   readonly key: string
@@ -82,8 +82,6 @@ export class Notices {
   /** Several that are open are one notice: they are decided in one place. */
   #takeOpen(conflict: Conflict): void {
     const before = this.#shown.find(({ key }) => key === OPEN)?.conflicts ?? []
-    // The engine may tell of one twice.
-    if (before.includes(conflict.id)) return
     const conflicts = [...before, conflict.id]
     const text =
       conflicts.length === 1 ? this.#met(conflict) : `${conflicts.length} changes of yours met somebody else’s.`
@@ -93,7 +91,6 @@ export class Notices {
   #met(conflict: Conflict): string {
     const who = this.#who(conflict)
     const title = titleOf(conflict)
-    if (isKeyTaken(conflict)) return `The order number of “${title}” is another one’s.`
     switch (conflict.kind) {
       case 'update-update':
         return `${who} changed “${title}” too.`

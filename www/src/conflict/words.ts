@@ -23,13 +23,8 @@ const KINDS: Readonly<Record<ConflictKind, string>> = {
   'create-create': 'Both made one with the same number',
 }
 
-export function kindInWords(conflict: Pick<Conflict, 'kind' | 'rulings'>): string {
-  return isKeyTaken(conflict) ? 'Your number is another one’s' : KINDS[conflict.kind]
-}
-
-/** Nothing of the record itself is contested: the order number that it was to get belongs to another one. */
-export function isKeyTaken({ kind, rulings }: Pick<Conflict, 'kind' | 'rulings'>): boolean {
-  return kind === 'update-update' && rulings.length === 0
+export function kindInWords({ kind }: Pick<Conflict, 'kind'>): string {
+  return KINDS[kind]
 }
 
 /** What people call the record: as we have it, or they, or as it was. */
