@@ -134,11 +134,7 @@ fn meet<B: Body>(
     epoch: &str,
     tally: &mut Tally,
 ) {
-    if let Some(field) = taken_key(draft, mutation, &theirs)
-        && !mutation.withdrawing
-    {
-        // Nobody changed this record: another one is in the way, and only another value helps.
-        let refusal = Refusal { field, class: Class::Validation, ..conflict(mutation, &theirs) };
+    if let Some(refusal) = key_taken(draft, mutation, &theirs).filter(|_| !mutation.withdrawing) {
         park(draft, writing, mutation, MutationState::Rejected, refusal);
         tally.rejected += 1;
         return;
@@ -220,16 +216,14 @@ fn holder_of<B: Body>(mutation: &Mutation<B>, theirs: &Theirs<B>, epoch: &str) -
     Some(Holder { id: row.id.as_str().into(), copy: copy_of(row), epoch: epoch.into() })
 }
 
-/// Whether another record has the natural key that an update gives its own; and the field that it changes of that key.
-fn taken_key<B: Body>(
-    draft: &Draft<'_, B>,
-    mutation: &Mutation<B>,
-    theirs: &Theirs<B>,
-) -> Option<Option<String>> {
+/// Why an update cannot be done that gives its record a natural key which another one has. Nobody changed this record: only another
+/// value helps.
+fn key_taken<B: Body>(draft: &Draft<'_, B>, mutation: &Mutation<B>, theirs: &Theirs<B>) -> Option<Refusal> {
     other_record(mutation, theirs).filter(|_| mutation.operation == Operation::Update)?;
     let keys = draft.schema().table(&mutation.table).map(|table| table.unique.iter().flatten());
     let changed = |field: &&String| mutation.data.kind(field).is_some();
-    Some(keys.and_then(|mut fields| fields.find(changed).cloned()))
+    let field = keys.and_then(|mut fields| fields.find(changed).cloned());
+    Some(Refusal { field, class: Class::Validation, ..conflict(mutation, theirs) })
 }
 
 /// The conflict of a mutation that was parked for one.

@@ -154,3 +154,83 @@ async fn an_update_to_a_natural_key_that_another_record_has_is_refused_with_its_
     let held = two.server.table().await[&("tasks".to_owned(), other)].1.clone();
     assert_eq!(held, json!({ "title": "Valve", "serial": "P-1", "notes": "moved" }));
 }
+
+#[tokio::test]
+async fn nobody_merges_into_a_record_that_is_gone_or_has_changes_of_its_own_outstanding() {
+    let two = Two::new(json!({ "title": "Pump", "serial": "P-1" })).await;
+    two.ben.create("tasks", json!({ "title": "Ben's", "serial": "P-2" })).await;
+    let temporary = two.ana.create("tasks", json!({ "title": "Ana's", "serial": "P-2" })).await;
+    two.ana.sync().await;
+    let other = two.ana.engine().state().resolve(&temporary.as_str().into()).to_string();
+    two.ben.sync().await;
+    let open = two.ben.only_conflict();
+
+    two.ben.update("tasks", &other, json!({ "notes": "x" })).await;
+    let waits = two.ben.resolve(&open.id, by(Strategy::ClientWins)).await.unwrap_err();
+    assert_eq!((waits.code(), waits.is_retryable()), ("conflict-waits", true));
+    two.ben.sync().await;
+
+    // The other one is deleted.
+    two.ana.sync().await;
+    two.ana.delete("tasks", &other).await;
+    two.ana.sync().await;
+    two.ben.sync().await;
+    let gone = two.ben.resolve(&open.id, by(Strategy::ServerWins)).await.unwrap_err();
+    assert_eq!(gone.code(), "theirs-unknown");
+    assert!(two.server.table().await.len() == 1 && two.ben.view("tasks", &other).is_none());
+    // The number is free: sent again, ours is created.
+    two.ben.retry(&open.id).await;
+    two.settle().await;
+    assert_eq!(two.server.table().await.len(), 2);
+}
+
+#[tokio::test]
+async fn what_was_written_to_a_record_whose_birth_nobody_heard_of_is_whole_when_it_is_created_anew() {
+    let schema = schema_with(&json!({ "strategy": "manual" }), &json!({}));
+    let two = Two::with(schema, json!({ "title": "Pump" })).await;
+    let temporary = two.ana.create("tasks", json!({ "title": "Valve", "notes": "hers" })).await;
+    two.ana.fated(&[crate::world::Fate::AnswerLost, crate::world::Fate::LostOnTheWay]);
+    two.ana.pass().await;
+    two.ana.update("tasks", &temporary, json!({ "visits": 3 })).await;
+    // Ben has it, and deletes it, before the answer to its create is ever heard.
+    two.ben.sync().await;
+    let table = two.server.table().await;
+    let (_, born) = table.keys().find(|(_, id)| *id != two.task).unwrap();
+    two.ben.delete("tasks", born).await;
+    two.ben.sync().await;
+    two.ana.fated(&[crate::world::Fate::LostOnTheWay]);
+    two.ana.pass().await;
+    two.ana.sync().await;
+    let open = two.ana.only_conflict();
+    assert_eq!((open.state, open.kind), (ConflictStanding::Open, Kind::UpdateDelete));
+    two.ana.resolve(&open.id, by(Strategy::ClientWins)).await.unwrap();
+    two.settle().await;
+    let table = two.server.table().await;
+    let (_, (_, data)) = table.iter().find(|((_, id), _)| *id != two.task).unwrap();
+    assert_eq!(data, &json!({ "title": "Valve", "notes": "hers", "visits": 3 }));
+}
+
+#[tokio::test]
+async fn a_deletion_that_was_refused_and_is_sent_again_takes_what_was_written_since() {
+    let two = Two::new(json!({ "title": "Pump" })).await;
+    two.ana.create("tools", json!({ "name": "wrench", "task_id": two.task })).await;
+    // Ben does not know of the tool; the server refuses to delete what others refer to.
+    let mut rules = two.server.rules.borrow().schema.clone().unwrap();
+    let reference = rules.tables.get_mut("tools").unwrap().references.get_mut("task_id").unwrap();
+    reference.on_delete = landfall_core::schema::OnDelete::Refuse;
+    two.server.rules.borrow_mut().schema = Some(rules);
+    two.ben.delete("tasks", &two.task).await;
+    two.ana.sync().await;
+    two.ben.fated(&[crate::world::Fate::Through, crate::world::Fate::LostOnTheWay]);
+    two.ben.pass().await;
+    let refused = two.ben.outbox()[0].clone();
+    assert_eq!(refused.state, MutationState::Rejected);
+    assert!(two.ben.view("tasks", &two.task).is_some(), "it is taken back");
+    two.ben.update("tasks", &two.task, json!({ "notes": "still in use" })).await;
+    two.ben.retry(&refused.id).await;
+    let outbox = two.ben.outbox();
+    let operations: Vec<_> = outbox.iter().map(|mutation| mutation.operation).collect();
+    use landfall_core::log::entry::Operation::{Delete, Update};
+    assert_eq!(operations, [Update, Delete], "what was written is not lost behind a deletion");
+    assert!(two.ben.view("tasks", &two.task).is_none());
+}
