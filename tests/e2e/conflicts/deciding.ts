@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import type { Decision } from 'landfall'
 import type { Case } from './cases.js'
-import { tableOf, type Two } from './two.js'
+import { type Person, tableOf, type Two } from './two.js'
 import type { Fields } from './world.js'
 
 const base = { title: 'Splice', visits: 1 }
@@ -45,6 +45,24 @@ function byHand(strategy: 'server-wins' | 'client-wins'): Case {
       await assert.rejects(two.ana.conflicts.undo(open.id), { name: 'ConflictError', code: 'conflict-undone' })
       const told = (await two.told('ana')).map(({ about }) => about.state)
       assert.deepEqual(told, ['open', 'settled', 'undone'])
+    },
+  }
+}
+
+function laterByHand(later: Person): Case {
+  return {
+    name: `last-write-wins by hand: ${later} wrote later`,
+    run: async two => {
+      const id = await two.shared('manual', { title: 'Splice' })
+      await two.meet('manual', id, { title: "Ben's" }, { title: "Ana's" }, later)
+      const { id: conflict } = await two.only(two.ana, { state: 'open' })
+      await two.ana.conflicts.resolve(conflict, 'last-write-wins')
+      await two.settle()
+      const value = later === 'ana' ? "Ana's" : "Ben's"
+      assert.deepEqual(await two.server('manual', id), { title: value })
+      const { resolution, rulings } = await two.only(two.ana)
+      assert.deepEqual(rulings, [{ ...title, by: 'latest', value }])
+      assert.deepEqual([resolution?.how, resolution?.by], ['last-write-wins', 'ana'])
     },
   }
 }
@@ -247,6 +265,8 @@ const both: Case = {
 export const deciding: readonly Case[] = [
   byHand('server-wins'),
   byHand('client-wins'),
+  laterByHand('ana'),
+  laterByHand('ben'),
   handMerge,
   refusals,
   outlived,

@@ -14,7 +14,7 @@ const reloaded: Case = {
     assert.deepEqual((await two.ana.tables.tasks.get(id))?._syncStatus, 'conflict')
     assert.deepEqual(await two.server('tasks', id), { title: "Ben's", visits: 2 })
 
-    await two.ana.conflicts.resolve(open.id, { choices: { title: 'ours' } })
+    await two.ana.conflicts.resolve(open.id, { choices: [{ path: ['title'], choose: 'ours' }] })
     await two.settle()
     const settled = await two.only(two.ana)
     await two.reload()
@@ -28,6 +28,28 @@ const reloaded: Case = {
     await two.ana.conflicts.undo(settled.id)
     await two.settle()
     assert.deepEqual(await two.server('tasks', id), { title: "Ben's", visits: 2 })
+  },
+}
+
+const elsewhere: Case = {
+  name: 'what one opening of a database finds another one lists, decides and takes back',
+  run: async two => {
+    const id = await two.shared('manual', { title: 'Splice' })
+    const other = await two.another('ana')
+    await two.meet('manual', id, { title: "Ben's" }, { title: "Ana's" })
+    const open = await two.only(two.ana)
+    assert.deepEqual(await two.only(other), open)
+    await other.conflicts.resolve(open.id, 'client-wins')
+    const { resolution, state } = await two.only(two.ana)
+    assert.deepEqual([state, resolution?.how], ['settled', 'client-wins'])
+    await assert.rejects(two.ana.conflicts.resolve(open.id, 'server-wins'), { code: 'conflict-settled' })
+    await two.settle()
+    assert.deepEqual(await two.server('manual', id), { title: "Ana's" })
+    await two.ana.conflicts.undo(open.id)
+    await assert.rejects(other.conflicts.undo(open.id), { code: 'conflict-undone' })
+    await two.settle()
+    assert.deepEqual(await two.server('manual', id), { title: "Ben's" })
+    await other.close()
   },
 }
 
@@ -65,4 +87,4 @@ const rejected: Case = {
   },
 }
 
-export const keeping: readonly Case[] = [reloaded, rejected]
+export const keeping: readonly Case[] = [reloaded, elsewhere, rejected]

@@ -148,6 +148,27 @@ function oneKey(strategy: 'server-wins' | 'client-wins', title: string): Case {
   }
 }
 
+const nothingContested: Case = {
+  name: 'creation meets creation: where nothing is contested, they become one with nobody asked',
+  run: async two => {
+    const common = { title: 'Pump', serial: 'P-common' }
+    await two.apart('ben', async () => {
+      await two.ben.tables.tasks.create({ ...common, status: 'completed' })
+      await two.ana.tables.tasks.create({ ...common, notes: 'hers' })
+      await two.sync(two.ana)
+    })
+    await two.settle()
+    const merged = { ...common, notes: 'hers', status: 'completed' }
+    assert.deepEqual(
+      (await two.records('tasks')).map(({ version, data }) => [version, data]),
+      [[2, merged]],
+    )
+    const kept = await two.only(two.ben)
+    assert.deepEqual([kept.state, kept.kind, kept.class], ['settled', 'create-create', 'potential'])
+    assert.deepEqual([kept.rulings, kept.merged, kept.resolution?.how], [[], merged, 'rules'])
+  },
+}
+
 const twoKeys: Case = {
   name: 'creation meets creation: both are kept under two natural keys',
   run: async two => {
@@ -188,6 +209,7 @@ export const kinds: readonly Case[] = [
   deletionOrUpdate('client-wins'),
   oneKey('server-wins', "Ana's pump"),
   oneKey('client-wins', "Ben's pump"),
+  nothingContested,
   twoKeys,
   alike,
 ]

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import type { Json } from 'landfall'
 import type { Case } from './cases.js'
 import { fieldsOf, type Person, tableOf } from './two.js'
 import type { TableName } from '../site/conflicts/schema.js'
@@ -66,15 +67,23 @@ const untouched: Case = {
   },
 }
 
-const undecided: Case = {
-  name: 'a function of the app that does not decide leaves it to a person',
-  run: async two => {
-    const id = await two.shared('tasks', { title: 'Splice', remark: 'dry' })
-    await two.meet('tasks', id, { remark: 'wet' }, { remark: 'new' })
-    const open = await two.only(two.ana, { state: 'open' })
-    assert.deepEqual(open.rulings, [{ path: ['remark'], base: 'dry', ours: 'new', theirs: 'wet' }])
-    assert.deepEqual(await two.server('tasks', id), { title: 'Splice', remark: 'wet' })
-  },
+/** What the rule of its field, if there is one, does not settle. */
+function undecided(what: string, field: string, base: Json, ours: Json, theirs: Json): Case {
+  return {
+    name: `${what} waits for a person`,
+    run: async two => {
+      const id = await two.shared('tasks', { title: 'Splice', [field]: base })
+      await two.meet('tasks', id, { [field]: theirs, visits: 1 }, { [field]: ours, visits: 2 })
+      const open = await two.only(two.ana, { state: 'open' })
+      assert.deepEqual(open.rulings, [
+        { path: [field], base, ours, theirs },
+        { path: ['visits'], ours: 2, theirs: 1, by: 'counter', value: 3 },
+      ])
+      // Theirs stands until somebody decides.
+      assert.deepEqual(open.merged, { title: 'Splice', [field]: theirs, visits: 3 })
+      assert.deepEqual(await two.server('tasks', id), { title: 'Splice', [field]: theirs, visits: 1 })
+    },
+  }
 }
 
 /** Ben changes it and changes it back: another version and a later time, with the same content. */
@@ -111,7 +120,10 @@ export const strategies: readonly Case[] = [
   waiting('merged'),
   waiting('manual'),
   untouched,
-  undecided,
+  undecided('what a function of the app does not decide', 'remark', 'dry', 'new', 'wet'),
+  undecided('a line of text that both changed', 'notes', 'a\nb', 'a\nB', 'a\nb!'),
+  undecided('a status that is in no progression', 'status', 'not_started', 'blocked', 'completed'),
+  undecided('a number without a rule', 'depth', 10, 12, 11),
   detected('by_version', true),
   detected('by_timestamp', true),
   detected('by_hash', false),

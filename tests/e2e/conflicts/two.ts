@@ -50,10 +50,12 @@ export class Two {
     /** What others left at the server. */
     private readonly before: ReadonlySet<string>,
   ) {
-    const device = (who: Person): Device =>
-      remote((path, args) => ask(this.tabs[who], { ask: 'call', device: who, path, args }))
-    this.ana = device('ana')
-    this.ben = device('ben')
+    this.ana = this.device('ana', 'ana')
+    this.ben = this.device('ben', 'ben')
+  }
+
+  private device(who: Person, name: string): Device {
+    return remote((path, args) => ask(this.tabs[who], { ask: 'call', device: name, path, args }))
   }
 
   /** `release`: what Ana has of the app, if it is another one. */
@@ -63,9 +65,16 @@ export class Two {
     return two
   }
 
-  async begin(who: Person): Promise<void> {
+  private async begin(who: Person, device: string = who): Promise<void> {
     const schema = who === 'ana' && this.release !== undefined ? { schema: this.release } : {}
-    await ask(this.tabs[who], { ask: 'open', device: who, name: this.name, principal: who, ...schema })
+    await ask(this.tabs[who], { ask: 'open', device, name: this.name, principal: who, ...schema })
+  }
+
+  /** Opens what somebody has open once more. */
+  async another(who: Person): Promise<Device> {
+    const name = `${who} again`
+    await this.begin(who, name)
+    return this.device(who, name)
   }
 
   /** Every page is loaded anew. */

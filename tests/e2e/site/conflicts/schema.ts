@@ -22,6 +22,7 @@ export const schema = {
         notes: 'string?',
         address: 'json?',
         remark: 'string?',
+        depth: 'number?',
         serial: 'string?',
       },
       unique: [['serial']],
