@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { uploadPath, World } from './conflicts/world.js'
+import { World } from './conflicts/world.js'
 import { Browser, tabOf } from './harness/chromium.js'
+import { uploadPath } from './harness/rig.js'
 import { until } from './harness/until.js'
 
 test('the service worker, with no page open, merges what rules and functions settle, and leaves the rest to the next page', async t => {

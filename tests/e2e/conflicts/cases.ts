@@ -1,6 +1,6 @@
 import { after, before, test } from 'node:test'
+import type { SchemaDocument } from 'landfall'
 import type { Tab } from '../harness/tab.js'
-import { looseSchema } from '../site/conflicts/schema.js'
 import { deciding } from './deciding.js'
 import { keeping } from './keeping.js'
 import { kinds } from './kinds.js'
@@ -13,7 +13,7 @@ import { World } from './world.js'
 export interface Case {
   readonly name: string
   /** Ana's release of the app, where it is not the server's. */
-  readonly release?: typeof looseSchema
+  readonly release?: SchemaDocument
   run(two: Two): Promise<void>
 }
 

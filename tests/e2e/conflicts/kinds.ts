@@ -181,6 +181,11 @@ const twoKeys: Case = {
       { title: "Ana's pump", serial: 'P-both', notes: 'hers' },
       { title: "Ben's pump", serial: 'P-other', status: 'completed' },
     ])
+    const ours = (await two.records('tasks'))[1]?.id
+    assert.deepEqual(
+      (await two.records('tools')).map(({ data }) => data),
+      [{ name: 'wrench', task_id: ours }],
+    )
     assert.equal((await two.ben.conflicts.list()).total, 0, 'nothing lost')
   },
 }

@@ -31,10 +31,9 @@ export function tableOf(device: Device, table: TableName): LooseTable {
  */
 const clearlyLaterMs = 400
 
-/** A record's own fields, as the app wrote them. */
-export function fieldsOf(row: Row | undefined): Fields | undefined {
-  if (row === undefined) return undefined
-  return Object.fromEntries(Object.entries(row).filter(([name]) => name !== 'id' && !name.startsWith('_')))
+/** A record's own fields, as the app wrote them; none, if there is no record. */
+export function fieldsOf(row: Row | undefined): Fields {
+  return Object.fromEntries(Object.entries(row ?? {}).filter(([name]) => name !== 'id' && !name.startsWith('_')))
 }
 
 /** Ana and Ben, each with a device of their own, and the server between them. */
@@ -148,6 +147,14 @@ export class Two {
     })
   }
 
+  /** All that a device shows. */
+  private async held(who: Person): Promise<Record<string, Fields>> {
+    const tables = (await ask(this.tabs[who], { ask: 'rows', device: who })) as Record<string, readonly Row[]>
+    return byId(
+      Object.entries(tables).flatMap(([table, rows]) => rows.map(row => ({ table, id: row.id, data: fieldsOf(row) }))),
+    )
+  }
+
   /** One pass that succeeds. */
   async sync(device: Device): Promise<void> {
     const { error } = await device.sync()
@@ -163,7 +170,7 @@ export class Two {
     })
     for (const device of [this.ana, this.ben]) await this.sync(device)
     const records = await this.world.records()
-    for (const device of [this.ana, this.ben]) assert.deepEqual(await heldBy(device, records), byId(records))
+    for (const who of people) assert.deepEqual(await this.held(who), byId(records))
   }
 
   /** A record as the server has it; `undefined`: it has none, or it is deleted. */
@@ -185,14 +192,6 @@ export class Two {
   }
 }
 
-function byId(records: readonly Held[]): Record<string, Fields> {
+function byId(records: readonly { table: string; id: string; data: Fields }[]): Record<string, Fields> {
   return Object.fromEntries(records.map(({ table, id, data }) => [`${table}/${id}`, data]))
-}
-
-/** What a device shows of the tables in which the server has something, and of all others. */
-async function heldBy(device: Device, records: readonly Held[]): Promise<Record<string, Fields | undefined>> {
-  const held: Record<string, Fields | undefined> = {}
-  for (const table of new Set(records.map(record => record.table)))
-    for (const row of await tableOf(device, table).query()) held[`${table}/${row.id}`] = fieldsOf(row)
-  return held
 }

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Json, SchemaDocument } from 'landfall'
 import { FaultProxy } from '../harness/proxy.js'
+import { downloadPath, uploadPath } from '../harness/rig.js'
 import { Server } from '../harness/server.js'
 import { buildSite } from '../harness/site.js'
 import type { Tab } from '../harness/tab.js'
@@ -18,10 +19,6 @@ export interface Held {
   readonly version: number
   readonly data: Fields
 }
-
-const api = '/api/sync'
-export const uploadPath = `${api}/upload`
-export const downloadPath = `${api}/download`
 
 /** The server with the tests' schema, and the proxy that takes the network from one device and leaves it to another. */
 export class World {

@@ -78,7 +78,7 @@ export class Firefox implements Tab {
       throw error
     } finally {
       this.driver.kill()
-      await within(10_000, 'ending geckodriver', ended)
+      if (this.driver.exitCode === null) await within(10_000, 'ending geckodriver', ended)
     }
   }
 

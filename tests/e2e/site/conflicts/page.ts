@@ -22,6 +22,8 @@ export type Question =
       readonly path: readonly string[]
       readonly args: readonly unknown[]
     }
+  /** The records of all tables. */
+  | { readonly ask: 'rows'; readonly device: string }
   /** What the database told its listeners. */
   | { readonly ask: 'told'; readonly device: string }
   | { readonly ask: 'close'; readonly device: string }
@@ -79,6 +81,10 @@ async function reply(question: Question): Promise<unknown> {
       const holder = path.reduce<unknown>((value, key) => Reflect.get(value as object, key), database) as object
       const call = Reflect.get(holder, method) as (...args: readonly unknown[]) => unknown
       return call.apply(holder, [...question.args])
+    }
+    case 'rows': {
+      const tables = Object.entries(device(question.device).database.tables)
+      return Object.fromEntries(await Promise.all(tables.map(async ([name, table]) => [name, await table.query()])))
     }
     case 'told':
       return device(question.device).told
