@@ -2,6 +2,12 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type BrowserContext, type CDPSession, chromium, type Page } from 'playwright-core'
+import type { Answerer, Question } from '../site/conflicts/page.js'
+import type { Tab } from './tab.js'
+
+declare global {
+  var answer: Answerer
+}
 
 const executablePath = process.env['LANDFALL_CHROMIUM'] ?? '/usr/bin/chromium'
 
@@ -59,5 +65,15 @@ export class Browser {
   async close(): Promise<void> {
     await this.context.close()
     await rm(this.profile, { recursive: true, force: true, maxRetries: 5, retryDelay: 200 })
+  }
+}
+
+/** A page of Chromium that answers questions. */
+export function tabOf(page: Page): Tab {
+  return {
+    ask: (question: Question) => page.evaluate(asked => globalThis.answer(asked), question),
+    reload: async () => {
+      await page.reload()
+    },
   }
 }

@@ -6,15 +6,17 @@ import { root } from './paths.js'
 const source = join(root, 'tests', 'e2e', 'site')
 const built = join(root, 'target', 'e2e', 'site')
 
-const html = `<!doctype html><html lang="en"><meta charset="utf-8"><title>Landfall test site</title>
-<script type="module" src="/page.js"></script></html>`
+const html = (script: string) => `<!doctype html><html lang="en"><meta charset="utf-8"><title>Landfall test site</title>
+<script type="module" src="/${script}"></script></html>`
 
-/** Builds the test site from the built package, as an app would: the page a module, the worker one classic script. */
+/** Builds the test site from the built package, as an app would: pages are modules, workers one classic script each. */
 export async function buildSite(): Promise<string> {
   await mkdir(built, { recursive: true })
   for (const [input, file, format] of [
     ['page.ts', 'page.js', 'esm'],
     ['worker.ts', 'sw.js', 'iife'],
+    [join('conflicts', 'page.ts'), 'conflicts.js', 'esm'],
+    [join('conflicts', 'worker.ts'), 'conflicts-sw.js', 'iife'],
   ] as const) {
     const bundle = await rolldown({
       input: join(source, input),
@@ -27,6 +29,7 @@ export async function buildSite(): Promise<string> {
     await bundle.close()
   }
   await copyFile(join(root, 'pkg', 'dist', 'wasm', 'landfall_bg.wasm'), join(built, 'landfall_bg.wasm'))
-  await writeFile(join(built, 'index.html'), html)
+  await writeFile(join(built, 'index.html'), html('page.js'))
+  await writeFile(join(built, 'conflicts.html'), html('conflicts.js'))
   return built
 }

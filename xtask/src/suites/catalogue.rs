@@ -143,12 +143,15 @@ pub(super) const SUITES: &[Suite] = &[
     },
     Suite {
         name: "e2e",
-        about: "the demo and the real server in a real Chromium, offline and back",
-        needs: &[Need::Www, Need::Server, Need::Chromium],
+        about: "the demo and the real server in real browsers, offline and back",
+        needs: &[Need::Www, Need::Server, Need::Chromium, Need::Firefox],
         time_limit: COMPILING,
         step: || {
             let chromium = browsers::program(&["chromium", "chromium-browser", "google-chrome"]);
-            node::script("e2e", "landfall-tests", "test").env("LANDFALL_CHROMIUM", chromium)
+            node::script("e2e", "landfall-tests", "test")
+                .env("LANDFALL_CHROMIUM", chromium)
+                .env("LANDFALL_FIREFOX", browsers::program(&["firefox", "firefox-esr"]))
+                .env("LANDFALL_GECKODRIVER", layout::tool("geckodriver"))
         },
         runner: Runner::Node,
     },
