@@ -84,6 +84,7 @@ impl Client {
         promise(async move {
             this.check_open()?;
             let decision = decision?;
+            this.engine.catch_up().await?;
             Ok(to_js(&PreviewView::from(this.engine.preview(&id, &decision)?)))
         })
     }

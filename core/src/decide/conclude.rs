@@ -199,19 +199,20 @@ impl<B: Body> Meeting<B> {
         }
         let theirs = Base { base: Some(self.theirs.clone()), theirs: None, left };
         draft.put_base(table, record_id, Some(theirs));
+        let id = successor.as_ref().map(|mutation| mutation.id.clone());
         if let Some(mutation) = successor {
-            let id = mutation.id.clone();
             // A record that was fused with another one is changed after all that was done to that.
             let is_fused = self.holder.is_some();
             let sequence = if is_fused { draft.next_sequence() } else { mutation.sequence };
             draft.put_mutation(Mutation { record_id: record_id.clone(), sequence, ..mutation });
-            for dependent in dependents {
-                let Some(dependent) = draft.mutation(&dependent).cloned() else { continue };
-                let mut renamed = (*dependent).clone();
-                renamed.dependencies.retain(|needed| self.mutations.iter().all(|gone| gone.id != *needed));
-                add(&mut renamed.dependencies, std::slice::from_ref(&id));
-                draft.put_mutation(renamed);
-            }
+        }
+        for dependent in dependents {
+            let Some(dependent) = draft.mutation(&dependent).cloned() else { continue };
+            // What was put off because of this waits no longer.
+            let mut renamed = Mutation { next_attempt_at: None, ..(*dependent).clone() };
+            renamed.dependencies.retain(|needed| self.mutations.iter().all(|gone| gone.id != *needed));
+            add(&mut renamed.dependencies, id.as_slice());
+            draft.put_mutation(renamed);
         }
         settle::settle(draft, table, record_id);
         Ok(())

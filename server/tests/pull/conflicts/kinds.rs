@@ -3,7 +3,10 @@
 use landfall_core::{
     decide::Command,
     engine::ConflictStanding,
-    log::{conflict::Kind, entry::MutationState},
+    log::{
+        conflict::Kind,
+        entry::{MutationState, Operation},
+    },
     schema::rules::Strategy,
 };
 use serde_json::{Value, json};
@@ -230,7 +233,10 @@ async fn a_deletion_that_was_refused_and_is_sent_again_takes_what_was_written_si
     two.ben.retry(&refused.id).await;
     let outbox = two.ben.outbox();
     let operations: Vec<_> = outbox.iter().map(|mutation| mutation.operation).collect();
-    use landfall_core::log::entry::Operation::{Delete, Update};
-    assert_eq!(operations, [Update, Delete], "what was written is not lost behind a deletion");
+    assert_eq!(
+        operations,
+        [Operation::Update, Operation::Delete],
+        "what was written is not lost behind a deletion"
+    );
     assert!(two.ben.view("tasks", &two.task).is_none());
 }

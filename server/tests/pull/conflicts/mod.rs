@@ -89,8 +89,6 @@ impl Two {
 
     /// Everybody syncs until nothing is left, and then has the same as the server.
     async fn settle(&self) {
-        // What was put off waits no longer.
-        self.server.now.set(self.server.now.get() + 10_000);
         for _ in 0..3 {
             self.ana.sync().await;
             self.ben.sync().await;
