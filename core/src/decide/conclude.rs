@@ -3,7 +3,7 @@
 use std::rc::Rc;
 
 use super::{
-    WriteOptions, Writing, check,
+    WriteOptions, Writing, check, cycle,
     draft::Draft,
     meet::{Meeting, Verdict},
     settle,
@@ -40,7 +40,7 @@ impl<B: Body> Meeting<B> {
                 let merged = (!self.theirs.deleted).then(|| self.theirs.data.clone());
                 Outcome { merged, ..Outcome::default() }
             }
-            Verdict::Ours => self.put_ours(draft, writing)?,
+            Verdict::Ours => self.put_ours(draft, writing, how)?,
         };
         let keeps = !outcome.contests.is_empty() || self.kind != Kind::UpdateUpdate || how != How::Rules;
         let now = writing.now_ms();
@@ -119,7 +119,7 @@ impl<B: Body> Meeting<B> {
         }
         let mut mutation = self.successor(draft, writing, Operation::Update, data, needed);
         mutation.unset = if planted!("unset-lost-in-the-merge") { Vec::new() } else { unset };
-        mutation.merges = if how == How::Rules { self.merges() + 1 } else { 0 };
+        mutation.merges = self.merges_after(how);
         if planted!("merged-under-the-same-id") {
             mutation.id = self.mutations[0].id.clone();
         }
@@ -129,9 +129,15 @@ impl<B: Body> Meeting<B> {
     }
 
     /// Ours stands though the record changed, or is gone.
-    fn put_ours(&self, draft: &mut Draft<'_, B>, writing: &mut Writing<'_>) -> Result<Outcome<B>, Error> {
+    fn put_ours(
+        &self,
+        draft: &mut Draft<'_, B>,
+        writing: &mut Writing<'_>,
+        how: How,
+    ) -> Result<Outcome<B>, Error> {
         let Some(ours) = &self.ours else {
-            let again = self.successor(draft, writing, Operation::Delete, B::empty(), Vec::new());
+            let mut again = self.successor(draft, writing, Operation::Delete, B::empty(), Vec::new());
+            again.merges = self.merges_after(how);
             let mutation = Some(again.id.clone());
             self.take_place(draft, writing, Some(again))?;
             return Ok(Outcome { mutation, ..Outcome::default() });
@@ -141,6 +147,11 @@ impl<B: Body> Meeting<B> {
         self.take_place(draft, writing, None)?;
         let mutation = draft.mutations_of(&self.table, &created).first().map(|create| create.id.clone());
         Ok(Outcome { merged: Some(ours.clone()), created: Some(created), mutation, contests: Vec::new() })
+    }
+
+    /// How often in a row it will have been merged by rules.
+    fn merges_after(&self, how: How) -> u32 {
+        if how == How::Rules { self.merges() + 1 } else { 0 }
     }
 
     fn priority(&self) -> Option<Priority> {
@@ -211,11 +222,15 @@ impl<B: Body> Meeting<B> {
             // What was put off because of this waits no longer.
             let mut renamed = Mutation { next_attempt_at: None, ..(*dependent).clone() };
             renamed.dependencies.retain(|needed| self.mutations.iter().all(|gone| gone.id != *needed));
-            add(&mut renamed.dependencies, id.as_slice());
+            // Who waited for a record to be there waits no longer: the other one is.
+            if self.holder.is_none() {
+                add(&mut renamed.dependencies, id.as_slice());
+            }
             draft.put_mutation(renamed);
         }
         settle::settle(draft, table, record_id);
-        Ok(())
+        // What was written between two of them may need the first, and be needed by the second: they are not one then.
+        id.map_or(Ok(()), |id| cycle::refuse(draft, &id, "conflict"))
     }
 
     /// A record that was to be created is another one that has its natural key: from here on it goes by that one's id.

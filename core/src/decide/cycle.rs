@@ -1,7 +1,7 @@
 //! Mutations that would wait for each other for ever.
 //!
 //! A new mutation needs others and nobody needs it yet, so it closes no circle. Only what changes the needs of one that is
-//! queued can: a dependency that the app adds later, and a retry with another foreign key.
+//! queued can: a dependency that the app adds later, a retry with another foreign key, and a merge that makes one of several.
 
 use std::fmt::Write;
 

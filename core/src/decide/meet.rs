@@ -216,7 +216,8 @@ pub(super) fn settle_by_rules<B: Body>(
     let Some(verdict) = meeting.verdict(&definition.rules, &BTreeMap::new(), writing) else { return false };
     let is_settled = match &verdict {
         Verdict::Merged(merge) => merge.is_settled() && meeting.merges() < MERGES_MAX,
-        Verdict::Theirs | Verdict::Ours => true,
+        Verdict::Ours => meeting.merges() < MERGES_MAX,
+        Verdict::Theirs => true,
     };
     if !is_settled && !planted!("open-taken-for-settled") {
         return false;

@@ -87,6 +87,8 @@ pub(crate) struct Server {
     pub(crate) store: RefCell<MemoryStore>,
     pub(crate) rules: RefCell<Rules>,
     pub(crate) now: Cell<u64>,
+    /// A task that somebody else changes right before each upload.
+    pub(crate) contended: RefCell<Option<String>>,
     keys: Cell<u64>,
 }
 
@@ -96,6 +98,7 @@ impl Server {
             store: RefCell::new(MemoryStore::new("epoch-1")),
             rules: RefCell::new(Rules::new(Some(schema()))),
             now: Cell::new(1_760_000_000_000),
+            contended: RefCell::default(),
             keys: Cell::new(0),
         })
     }
@@ -307,6 +310,11 @@ async fn turn() {
 
 impl Remote<Value> for Way {
     async fn push(&self, request: &Upload<Value>) -> Result<UploadAnswer<Value>, RemoteError> {
+        let contended = self.server.contended.borrow().clone();
+        if let Some(task) = contended {
+            let title = format!("at {}", self.server.now.get());
+            self.server.set("tasks", &task, json!({ "title": title })).await;
+        }
         self.go(self.server.upload(&self.principal, request.clone())).await
     }
 

@@ -1,11 +1,16 @@
 //! What is settled with nobody asked: by rules, by strategies, and how it is told that there is something to settle.
 
 use landfall_core::{
+    decide::{Command, WriteOptions},
     engine::{ConflictFilter, ConflictStanding},
-    log::conflict::{How, Kind},
+    log::{
+        conflict::{How, Kind},
+        entry::Id,
+    },
+    ports::Durability,
     schema::rules::Strategy,
 };
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::{Two, by, schema_with};
 
@@ -139,28 +144,30 @@ async fn what_was_written_after_a_change_that_met_another_is_merged_with_it() {
 }
 
 #[tokio::test]
-async fn two_devices_that_undo_each_other_are_stopped() {
+async fn a_change_that_somebody_else_is_always_quicker_than_is_left_to_a_person() {
     let two = Two::with(
         schema_with(&json!({ "strategy": "client-wins" }), &json!({})),
         json!({ "title": "Splice" }),
     )
     .await;
+    *two.server.contended.borrow_mut() = Some(two.task.clone());
     two.ana.update("tasks", &two.task, json!({ "title": "Ana's" })).await;
-    let mut merges = 0;
-    // Each time that she sends, Ben was quicker.
-    for turn in 0..6 {
-        two.ben.update("tasks", &two.task, json!({ "title": format!("Ben's {turn}") })).await;
-        two.ben.sync().await;
-        two.ana.fated(&[]);
-        let engine = two.ana.engine();
-        let before = two.ana.outbox();
-        if before.is_empty() {
-            break;
-        }
-        engine.pass_now().await;
-        merges = two.ana.outbox().first().map_or(merges, |mutation| mutation.merges);
-    }
-    assert!(merges <= 3, "{merges}");
+    let report = two.ana.pass().await;
+    assert_eq!(
+        (report.pushed, report.merged, report.conflicts),
+        (0, 3, 1),
+        "after three merges a person is asked"
+    );
+    let open: Vec<_> =
+        two.ana.conflicts().into_iter().filter(|view| view.state == ConflictStanding::Open).collect();
+    assert_eq!(open.len(), 1);
+    // Nobody is in the way any more, and what a person decides counts as a new beginning.
+    *two.server.contended.borrow_mut() = None;
+    two.ana.resolve(&open[0].id, by(Strategy::ClientWins)).await.unwrap();
+    assert_eq!(two.ana.outbox()[0].merges, 0);
+    two.settle().await;
+    assert_eq!(two.server_has().await["title"], "Ana's");
+    assert_eq!(two.ana.conflicts().len(), 4, "each of the titles that lost is kept");
 }
 
 #[tokio::test]
@@ -227,4 +234,42 @@ async fn a_table_says_how_it_is_told_that_somebody_was_there_first() {
         two.meet(json!({ "title": "B" }), json!({ "title": "A" })).await;
         assert_eq!(two.ana.only_conflict().state, ConflictStanding::Open, "{detect}");
     }
+}
+
+#[tokio::test]
+async fn what_was_written_between_two_changes_and_needs_both_ways_is_left_to_a_person() {
+    let two = Two::new(json!({ "title": "Pump", "visits": 1 })).await;
+    two.ben.update("tasks", &two.task, json!({ "visits": 5 })).await;
+    two.ben.sync().await;
+    two.ana.update("tasks", &two.task, json!({ "notes": "hers" })).await;
+    let first = two.ana.outbox()[0].id.clone();
+    let engine = two.ana.engine();
+    let write = |table: &str, changes: Option<Value>, depends_on: Vec<Id>| {
+        let options = WriteOptions { depends_on, ..WriteOptions::default() };
+        match changes {
+            Some(changes) => Command::Update {
+                table: table.into(),
+                id: two.task.as_str().into(),
+                changes,
+                unset: Vec::new(),
+                options,
+            },
+            None => Command::Create {
+                table: table.into(),
+                records: vec![json!({ "name": "wrench" })],
+                is_list: false,
+                options,
+            },
+        }
+    };
+    let relaxed = Durability::Relaxed;
+    engine.submit(write("tools", None, vec![first.clone()]), relaxed).await.unwrap();
+    let between = two.ana.outbox()[1].id.clone();
+    engine.submit(write("tasks", Some(json!({ "visits": 2 })), vec![between]), relaxed).await.unwrap();
+    two.ana.sync().await;
+    let open = two.ana.only_conflict();
+    assert_eq!((open.state, open.id.clone()), (ConflictStanding::Open, first));
+    let refused = two.ana.resolve(&open.id, by(Strategy::ClientWins)).await.unwrap_err();
+    assert_eq!(refused.code(), "dependency-cycle");
+    assert_eq!(two.ana.outbox().len(), 3, "nothing is lost");
 }
