@@ -4,13 +4,13 @@
 //! The rules are said here once more, field by field, from what a row of the history holds and from what was in the outbox before
 //! it; nothing of the engine's merge is asked.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, rc::Rc};
 
 use landfall_core::{
     body::Body,
     log::{
         conflict::{Conflict, How, Kind, Ruling, Settlement},
-        entry::{Change, Id, Mutation, Operation},
+        entry::{Change, Id, Mutation, Operation, Record},
     },
     state::{State, references},
 };
@@ -27,14 +27,18 @@ pub(super) struct Settled {
     is_undone: bool,
     /// The fields that were outstanding, the last value of each; `None`: removed.
     outstanding: Vec<(String, Option<Value>)>,
+    /// What carries the outcome to the server, and the record, as they were before anything else of the same entry was added.
+    sent: Option<Rc<Mutation<Shared>>>,
+    record: Option<Record<Shared>>,
 }
 
 /// What the changes of an entry settle. `before`: the state before it.
 pub(super) fn settled(before: &State<Shared>, changes: &[Change<Shared>]) -> Vec<Settled> {
     let mut found = Vec::new();
-    for change in changes {
+    for (at, change) in changes.iter().enumerate() {
         let Change::Conflict { id, row: Some(row) } = change else { continue };
         let Some(settlement) = &row.settled else { continue };
+        let row_of = row;
         let known = before.conflicts.get(id).and_then(|row| row.settled.as_ref());
         let is_undone = settlement.undone.is_some();
         if known.is_some_and(|known| known.undone.is_some() == is_undone) {
@@ -43,6 +47,15 @@ pub(super) fn settled(before: &State<Shared>, changes: &[Change<Shared>]) -> Vec
         let first = before.outbox.get(id);
         let of_record =
             first.into_iter().flat_map(|first| before.outbox.of_record(&first.table, &first.record_id));
+        // Other commands of the same entry may have written to it before.
+        let written = |id: &Id| {
+            changes[..at].iter().rev().find_map(|change| match change {
+                Change::Mutation { id: written, row: Some(row) } if written == id => Some(Rc::clone(row)),
+                _ => None,
+            })
+        };
+        let of_record =
+            of_record.map(|mutation| written(&mutation.id).unwrap_or_else(|| Rc::clone(mutation)));
         let mut outstanding: Vec<(String, Option<Value>)> = Vec::new();
         // Who gives one up leaves those after it.
         let alone = settlement.how == How::Discarded;
@@ -54,7 +67,14 @@ pub(super) fn settled(before: &State<Shared>, changes: &[Change<Shared>]) -> Vec
                 outstanding.push((field, value));
             }
         }
-        found.push(Settled { id: id.clone(), is_undone, outstanding });
+        let sent = settlement.mutation.as_ref().and_then(written);
+        let record = changes[..at].iter().rev().find_map(|change| match change {
+            Change::Record { table, id, row } if *table == row_of.table && *id == row_of.record_id => {
+                row.clone()
+            }
+            _ => None,
+        });
+        found.push(Settled { id: id.clone(), is_undone, outstanding, sent, record });
     }
     found
 }
@@ -65,7 +85,7 @@ impl Judging<'_> {
             let Some(row) = self.shadow.state.conflicts.get(&settled.id).cloned() else { continue };
             let Some(settlement) = &row.settled else { continue };
             if settled.is_undone {
-                self.judge_undone(&settled.id, &row, settlement);
+                self.judge_undone(settled, &row, settlement);
             } else {
                 self.judge_settlement(settled, &row, settlement);
             }
@@ -141,7 +161,7 @@ impl Judging<'_> {
                 (_, None) => {}
             }
         }
-        self.judge_successor(id, settlement, &theirs, &settlement_fields(settlement));
+        self.judge_successor(settled, settlement, &theirs, &settlement_fields(settlement));
     }
 
     /// What a rule of the simulated app says of a contested field.
@@ -197,13 +217,20 @@ impl Judging<'_> {
     }
 
     /// What is sent makes of theirs what came of it, on the version that theirs is.
-    fn judge_successor(&self, id: &Id, settlement: &Settlement<Shared>, theirs: &Fields, merged: &Fields) {
+    fn judge_successor(
+        &self,
+        settled: &Settled,
+        settlement: &Settlement<Shared>,
+        theirs: &Fields,
+        merged: &Fields,
+    ) {
+        let id = &settled.id;
         if settlement.how == How::Discarded {
             return;
         }
         let mut made = theirs.clone();
         if let Some(mutation) = settlement.mutation.as_ref() {
-            let Some(mutation) = self.shadow.state.outbox.get(mutation) else {
+            let Some(mutation) = &settled.sent else {
                 return self.lost(id, &format!("{mutation} is to carry the outcome, and is not there"));
             };
             for (field, value) in mutation.data.0.as_object().into_iter().flatten() {
@@ -229,8 +256,10 @@ impl Judging<'_> {
         }
     }
 
-    fn judge_undone(&self, id: &Id, row: &Conflict<Shared>, settlement: &Settlement<Shared>) {
-        let record = self.shadow.state.record(&row.table, &row.record_id).filter(|record| !record.deleted);
+    fn judge_undone(&self, settled: &Settled, row: &Conflict<Shared>, settlement: &Settlement<Shared>) {
+        let id = &settled.id;
+        let now = self.shadow.state.record(&row.table, &row.record_id);
+        let record = settled.record.as_ref().or(now).filter(|record| !record.deleted);
         let (Some(record), Some(_), Some(_), Some(_), None) =
             (record, &settlement.ours, &settlement.theirs, &settlement.merged, &settlement.created)
         else {
@@ -315,6 +344,9 @@ impl Judging<'_> {
                 .max_by_key(|other| other.sequence)
                 .is_none_or(|other| other.id == *id)
         };
+        // As it was before anything else of the same entry was added to it.
+        let stays = transitions.iter().filter(|other| other.after.is_some());
+        let rows = stays.flat_map(|other| &other.rows).filter(|other| is_of_record(other));
         let is_kept = |field: &String, value: Option<&Value>| {
             let value = value.map(|value| self.named(value));
             let has = |body: &Shared| body.0.get(field).map(|value| self.named(value)) == value;
@@ -324,7 +356,7 @@ impl Judging<'_> {
                 || grounds.iter().any(has)
                 || ours.is_some_and(has)
                 || server.as_ref().is_some_and(|(body, deleted)| !deleted && has(body))
-                || state.outbox.of_record(table, &record_id).any(|other| match &value {
+                || rows.clone().any(|other| match &value {
                     Some(_) => other.data.kind(field).is_some() && has(&other.data),
                     None => other.unset.contains(field),
                 })

@@ -34,6 +34,8 @@ pub(super) struct Transition {
     pub(super) id: Id,
     pub(super) before: Option<Rc<Mutation<Shared>>>,
     pub(super) after: Option<Rc<Mutation<Shared>>>,
+    /// All that the entry says it is, one after the other.
+    pub(super) rows: Vec<Rc<Mutation<Shared>>>,
     /// It was in a conflict that waited for somebody, and whose theirs was known.
     was_open: bool,
     /// What it was made on, as far as its database knew: no change is what is the same there.
@@ -51,6 +53,13 @@ pub(super) fn transitions(before: &State<Shared>, changes: &[Change<Shared>]) ->
         id: id.clone(),
         before: before.outbox.get(id).cloned(),
         after: after.clone(),
+        rows: changes
+            .iter()
+            .filter_map(|change| match change {
+                Change::Mutation { id: other, row: Some(row) } if other == id => Some(Rc::clone(row)),
+                _ => None,
+            })
+            .collect(),
         was_open: before.outbox.get(id).is_some_and(|mutation| {
             let row = before.conflicts.get(id).filter(|row| row.settled.is_none());
             let base = before.base(&mutation.table, &mutation.record_id);
