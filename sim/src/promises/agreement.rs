@@ -106,7 +106,7 @@ pub fn compare(world: &World, context: &Context) {
     // An older release does not hold the records of a table that it does not know, and does not know which of their fields are
     // foreign keys.
     let is_known = |line: &&str| {
-        let is_of_record = line.starts_with("record") || line.starts_with("base");
+        let is_of_record = ["record", "base", "conflict"].iter().any(|kind| line.starts_with(kind));
         context.release == Release::New || !(is_of_record && line.contains("\"t\":\"photos\""))
     };
     let lines = |text| -> BTreeSet<&str> { str::lines(text).filter(is_known).collect() };

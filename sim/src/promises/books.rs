@@ -171,11 +171,13 @@ impl Books {
                         self.enter_answer(answer);
                     }
                     for line in &audit {
-                        if line.status == Status::Conflict {
-                            self.met.insert(line.operation_id.clone());
-                        }
+                        // What is remembered is said again, however things stand by then.
+                        let is_first =
+                            line.status != Status::Conflict || self.met.insert(line.operation_id.clone());
                         self.judge_order(line);
-                        self.judge_refusal(line);
+                        if is_first {
+                            self.judge_refusal(line);
+                        }
                     }
                 }
                 Event::Restored { epoch, rows, keys } => self.enter_restoration(epoch, rows, keys),
