@@ -6,10 +6,10 @@ use std::{
 };
 
 use super::{
-    Decision, Done, Writing, check, cycle,
+    Decision, Done, WriteOptions, Writing, check, cycle, delete,
     draft::Draft,
     resolve, settle,
-    write::{add, creates_of, parents, waited_for},
+    write::{add, creates_of, not_found, parents, waited_for},
 };
 use crate::{
     activity::What,
@@ -136,6 +136,9 @@ pub(super) fn retry<B: Body>(
         draft.note(writing.now_ms(), retried);
         return Ok(Done::Queued(id.clone()));
     }
+    if parked.operation == Operation::Delete && draft.live(table, record_id).is_some() {
+        return if is_edited { Err(no_fields()) } else { delete_anew(draft, writing, &parked) };
+    }
     if resolve::is_open(draft, &parked, writing) {
         return force(draft, writing, &parked, changes, unset);
     }
@@ -145,8 +148,8 @@ pub(super) fn retry<B: Body>(
         unset: parked.unset.clone(),
         base_version,
         dependencies: parked.dependencies.clone(),
-        // It keeps its place among the record's other mutations; but a deletion that was rolled back deletes what was written since.
-        sequence: if parked.operation == Operation::Delete { draft.next_sequence() } else { parked.sequence },
+        // It keeps its place among the record's other mutations.
+        sequence: parked.sequence,
         state: MutationState::Pending,
         ..writing.mutation(draft, table, record_id, parked.operation, parked.data.clone(), parked.priority)
     };
@@ -177,6 +180,26 @@ pub(super) fn retry<B: Body>(
     settle::settle(draft, table, record_id);
     draft.note(writing.now_ms(), retried);
     Ok(Done::Queued(fresh_id))
+}
+
+/// Deletes a record once more whose deletion was refused, and taken back: with what was written to it since, and with what hangs on
+/// it by now.
+fn delete_anew<B: Body>(
+    draft: &mut Draft<'_, B>,
+    writing: &mut Writing<'_>,
+    parked: &Mutation<B>,
+) -> Result<Done, Error> {
+    let (table, record_id) = (&parked.table, &parked.record_id);
+    draft.remove_mutation(&parked.id);
+    settle::settle(draft, table, record_id);
+    let depends_on = parked.dependencies.iter().filter(|id| draft.mutation(id).is_some()).cloned();
+    let options = WriteOptions { priority: Some(parked.priority), depends_on: depends_on.collect() };
+    delete::delete(draft, writing, table, record_id, &options)?;
+    let of_record = draft.mutations_of(table, record_id);
+    let fresh = of_record.iter().rfind(|mutation| mutation.operation == Operation::Delete);
+    let fresh = fresh.map(|mutation| mutation.id.clone()).ok_or_else(|| not_found(table, record_id))?;
+    draft.note(writing.now_ms(), What::Retried { of: parked.subject(), successor: fresh.clone() });
+    Ok(Done::Queued(fresh))
 }
 
 /// The version that a change was made on, as far as the server could tell by it.

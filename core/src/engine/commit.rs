@@ -118,9 +118,10 @@ impl<P: Ports> Engine<P> {
                 tables.extend(self.tables_of(std::slice::from_ref(mutation)));
             }
             Command::Discard { mutation, .. } => tables.extend(self.known(&self.building_on(mutation))?),
-            // With the parents that it may refer to.
+            // With the parents that it may refer to, and with what hangs on it where it is a deletion.
             Command::Retry { mutation, .. } => {
                 tables.extend(self.known(std::slice::from_ref(mutation))?);
+                self.add_children(&mut tables);
                 self.add_parents(&mut tables);
             }
         }
