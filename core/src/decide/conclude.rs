@@ -31,7 +31,7 @@ impl<B: Body> Meeting<B> {
         writing: &mut Writing<'_>,
         verdict: Verdict,
         how: How,
-    ) -> Result<Id, Error> {
+    ) -> Result<(), Error> {
         let found = Rc::clone(&self.mutations[0]);
         let outcome = match verdict {
             Verdict::Merged(merge) => self.put_merged(draft, writing, merge, how)?,
@@ -59,7 +59,7 @@ impl<B: Body> Meeting<B> {
             let row = self.kept(draft, &found.id, outcome, how, writing);
             draft.put_conflict(&found.id, Some(row));
         }
-        Ok(found.id.clone())
+        Ok(())
     }
 
     /// The row of a conflict that was settled.
@@ -252,7 +252,7 @@ impl<B: Body> Meeting<B> {
             });
             let dependents: Vec<String> = referring.collect();
             if !dependents.is_empty() {
-                return Err(Error::MutationInUse { id: self.mutations[0].id.to_string(), dependents });
+                return Err(Error::MutationInUse { id: self.id().to_string(), dependents });
             }
             draft.put_record(&self.table, &self.record_id, None);
             return Ok(());

@@ -2,7 +2,8 @@
 //!
 //! A command that cannot be done is answered with its error and leaves no change. The order of a mutation's life through
 //! these files: [`write`] and [`delete`] make it, [`send`] freezes it before a request carries it, [`answer`] settles it by what the
-//! server said, [`pull`] brings what the server has besides, and [`park`] is what a person decides about it. [`settle`]
+//! server said, [`pull`] brings what the server has besides, and [`park`] is what a person decides about it. Where it met a change by
+//! somebody else, [`meet`] says what rules make of both, [`resolve`] what a person does, and [`conclude`] carries that out. [`settle`]
 //! says what the record is after each of these.
 
 mod answer;

@@ -193,10 +193,10 @@ impl<P: Ports> Engine<P> {
     /// Those conflicts that a filter asks for.
     #[must_use]
     pub fn conflicts(&self, filter: &ConflictFilter) -> ConflictPage {
-        let mut found = self.found(filter);
+        let found = self.found(filter);
         let total = found.len();
         let limit = filter.limit.unwrap_or(usize::MAX);
-        let page = found.drain(..).skip(filter.offset).take(limit);
+        let page = found.into_iter().skip(filter.offset).take(limit);
         ConflictPage { conflicts: page.filter_map(|id| self.conflict(&id)).collect(), total }
     }
 
