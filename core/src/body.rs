@@ -158,12 +158,19 @@ pub trait Body: Clone + 'static {
     /// The names of its fields.
     fn fields(&self) -> Vec<String>;
 
-    /// What each of these fields holds, and the first field that is none of them: in one look.
+    /// What each of these fields holds, and a field that is none of them.
     fn outline(&self, names: &[String]) -> Outline {
-        Outline {
-            kinds: names.iter().map(|name| self.kind(name)).collect(),
-            unknown: self.fields().into_iter().find(|field| !names.contains(field)),
-        }
+        let outline = Self::outlines(std::slice::from_ref(self), names).pop();
+        outline.unwrap_or(Outline { kinds: Vec::new(), unknown: None })
+    }
+
+    /// What each of these fields holds in each body, and a field that is none of them: in one look.
+    fn outlines(bodies: &[Self], names: &[String]) -> Vec<Outline> {
+        let outline = |body: &Self| Outline {
+            kinds: names.iter().map(|name| body.kind(name)).collect(),
+            unknown: body.fields().into_iter().find(|field| !names.contains(field)),
+        };
+        bodies.iter().map(outline).collect()
     }
 
     /// What a field holds, or `None` if it is absent.
@@ -171,6 +178,11 @@ pub trait Body: Clone + 'static {
 
     /// A field as an index key's part: absent is [`Scalar::Null`]; an array or object is `None`.
     fn scalar(&self, field: &str) -> Option<Scalar>;
+
+    /// The same of many bodies at once.
+    fn column(bodies: &[&Self], field: &str) -> Vec<Option<Scalar>> {
+        bodies.iter().map(|body| body.scalar(field)).collect()
+    }
 
     /// This object with one field replaced by a string (an id that was exchanged).
     #[must_use]

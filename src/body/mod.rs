@@ -2,56 +2,71 @@
 
 mod names;
 
+use std::cell::RefCell;
 use std::rc::Rc;
 
 use js_sys::{Array, JsString};
-use landfall_core::body::{Body, Kind, Outline, Scalar, SyncMetadata, SyncStatus};
+use landfall_core::body::{Body, Kind, Outline, Scalar, SyncMetadata};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use wasm_bindgen::prelude::*;
 
 #[wasm_bindgen(module = "/src/body/values.js")]
 extern "C" {
+    #[wasm_bindgen(js_name = hold)]
+    fn hold(body: &JsValue) -> u32;
+    #[wasm_bindgen(js_name = release)]
+    fn release(numbers: &[u32]);
+    #[wasm_bindgen(js_name = bodyOf)]
+    fn body_of(number: u32) -> JsValue;
+    #[wasm_bindgen(js_name = arrayOf)]
+    fn array_of_numbers(numbers: &[u32]) -> Array;
     #[wasm_bindgen(js_name = copyIn, catch)]
-    fn copy_in(value: &JsValue, absent: &Array) -> Result<JsValue, JsValue>;
-    #[wasm_bindgen(js_name = freeze)]
-    fn freeze(body: &JsValue) -> JsValue;
+    fn copy_in(value: &JsValue, absent: &Array) -> Result<u32, JsValue>;
+    #[wasm_bindgen(js_name = copyAllIn, catch)]
+    fn copy_all_in(values: &Array) -> Result<Vec<u32>, JsValue>;
+    #[wasm_bindgen(js_name = frozen)]
+    fn frozen(object: &JsValue) -> JsValue;
     #[wasm_bindgen(js_name = recordOf)]
     fn record_of(
-        body: &JsValue,
+        number: u32,
         id: &str,
-        status: &JsValue,
+        status: u8,
         local_updated_at: Option<f64>,
         server_updated_at: Option<f64>,
         sync_id: Option<&str>,
         deleted: bool,
         version: Option<f64>,
-    ) -> JsValue;
+    ) -> u32;
     #[wasm_bindgen(js_name = recordsOf)]
-    fn records_of(bodies: Vec<JsValue>, words: &str, numbers: &[f64], statuses: Vec<JsValue>)
-    -> Vec<JsValue>;
-    #[wasm_bindgen(js_name = outline)]
-    fn outline(body: &JsValue, names: &Array) -> String;
+    fn records_of(numbers: &[u32], words: &str, facts: &[f64]) -> Vec<u32>;
+    #[wasm_bindgen(js_name = outlines)]
+    fn outlines(numbers: &[u32], names: &Array, kinds: &mut [u8]) -> Option<Array>;
+    #[wasm_bindgen(js_name = column)]
+    fn column(numbers: &[u32], field: &JsValue, kinds: &mut [u8], facts: &mut [f64]) -> String;
     #[wasm_bindgen(js_name = patched)]
-    fn patched(body: &JsValue, changes: &JsValue, unset: &Array) -> JsValue;
+    fn patched(number: u32, changes: u32, unset: &Array) -> u32;
     #[wasm_bindgen(js_name = withText)]
-    fn with_text(body: &JsValue, field: &JsValue, text: &str) -> JsValue;
+    fn with_text(number: u32, field: &JsValue, text: &str) -> u32;
     #[wasm_bindgen(js_name = get)]
-    fn get(body: &JsValue, field: &JsValue) -> JsValue;
+    fn get(number: u32, field: &JsValue) -> JsValue;
+    #[wasm_bindgen(js_name = fieldsOf)]
+    fn fields_of(number: u32) -> Array;
     #[wasm_bindgen(js_name = kind)]
-    fn kind(body: &JsValue, field: &JsValue) -> u8;
-    /// In one call: an array that is filled from here costs a call for each element.
-    #[wasm_bindgen(js_name = array)]
-    pub(crate) fn array(values: Vec<JsValue>) -> Array;
+    fn kind(number: u32, field: &JsValue) -> u8;
     #[wasm_bindgen(js_name = toJson)]
-    pub(crate) fn to_json(value: &JsValue) -> JsString;
+    fn to_json(number: u32) -> JsString;
+    #[wasm_bindgen(js_name = jsonOf)]
+    pub(crate) fn json_of(value: &JsValue) -> JsString;
     #[wasm_bindgen(js_name = pack)]
-    pub(crate) fn pack(head: &str, bodies: Vec<JsValue>) -> JsString;
+    fn pack_numbers(head: &str, numbers: &[u32]) -> JsString;
     #[wasm_bindgen(js_name = headOf, catch)]
     pub(crate) fn head_of(text: &JsValue) -> Result<Vec<u8>, JsValue>;
     #[wasm_bindgen(js_name = bodiesOf, catch)]
-    pub(crate) fn bodies_of(text: &JsValue) -> Result<Vec<JsValue>, JsValue>;
+    fn numbers_of(text: &JsValue) -> Result<Vec<u32>, JsValue>;
     #[wasm_bindgen(js_name = parseAnswer, catch)]
-    pub(crate) fn parse_answer(text: &str) -> Result<JsValue, JsValue>;
+    pub(crate) fn parse_answer(text: &JsString) -> Result<JsValue, JsValue>;
+    #[wasm_bindgen(js_name = pageOf, catch)]
+    pub(crate) fn page_of(text: &JsString) -> Result<Array, JsValue>;
 }
 
 /// A value that JSON cannot say, and where it is.
@@ -74,8 +89,32 @@ pub struct CopiedIn {
 }
 
 /// A JavaScript object with a record's fields. Equality is identity.
+///
+/// It is held on the other side, and known here by its number: most of what is done with bodies is done there, with many at once.
 #[derive(Clone, Debug, PartialEq)]
-pub struct JsBody(JsValue);
+pub struct JsBody(Rc<Held>);
+
+#[derive(Debug, PartialEq)]
+struct Held(u32);
+
+/// So many bodies that are gone are let go together.
+const RELEASED_TOGETHER: usize = 512;
+
+thread_local! {
+    static GONE: RefCell<Vec<u32>> = const { RefCell::new(Vec::new()) };
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        GONE.with_borrow_mut(|gone| {
+            gone.push(self.0);
+            if gone.len() >= RELEASED_TOGETHER {
+                release(gone);
+                gone.clear();
+            }
+        });
+    }
+}
 
 impl JsBody {
     /// Copies what an app passes in. The copy shares nothing that can change with the app's object, and holds what JSON
@@ -87,36 +126,88 @@ impl JsBody {
     pub fn copy_in(value: &JsValue) -> Result<CopiedIn, InvalidValue> {
         let absent = Array::new();
         match copy_in(value, &absent) {
-            Ok(body) => Ok(CopiedIn { body: Self(body), absent: strings(&absent) }),
-            Err(refusal) => {
-                let mut words = strings(&Array::from(&refusal)).into_iter();
-                let path = words.next().unwrap_or_default();
-                Err(InvalidValue { path, what: words.next().unwrap_or_default() })
-            }
+            Ok(body) => Ok(CopiedIn { body: Self::numbered(body), absent: strings(&absent) }),
+            Err(refusal) => Err(refused(&Array::from(&refusal))),
         }
     }
 
-    /// An object that came from JSON text: nobody else holds it, so it is not copied.
-    pub(crate) fn parsed(object: JsValue) -> Self {
-        Self(object)
+    /// The same of each of a list, without what is absent; the error says which of them it is about.
+    ///
+    /// # Errors
+    /// As [`copy_in`](Self::copy_in).
+    pub fn copy_all_in(values: &Array) -> Result<Vec<Self>, (usize, InvalidValue)> {
+        copy_all_in(values).map(|numbers| Self::all_numbered(&numbers)).map_err(|refusal| {
+            let refusal = Array::from(&refusal);
+            let at = refusal.get(2).as_f64().unwrap_or_default();
+            #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a place in a list")]
+            let at = at as usize;
+            (at, refused(&refusal))
+        })
+    }
+
+    /// An object that nobody else holds.
+    fn holding(object: &JsValue) -> Self {
+        Self::numbered(hold(object))
+    }
+
+    fn numbered(number: u32) -> Self {
+        Self(Rc::new(Held(number)))
+    }
+
+    pub(crate) fn all_numbered(numbers: &[u32]) -> Vec<Self> {
+        numbers.iter().map(|number| Self::numbered(*number)).collect()
+    }
+
+    fn number(&self) -> u32 {
+        self.0.0
+    }
+
+    /// The object itself.
+    #[must_use]
+    pub fn object(&self) -> JsValue {
+        body_of(self.number())
     }
 
     /// The object, frozen with all that it holds, to be handed out.
     #[must_use]
     pub fn shared(&self) -> JsValue {
-        freeze(&self.0)
+        frozen(&self.object())
     }
 }
 
-impl AsRef<JsValue> for JsBody {
-    fn as_ref(&self) -> &JsValue {
-        &self.0
-    }
+/// An object of ours that came from plain data, frozen with all that it holds.
+pub(crate) fn freeze(object: &JsValue) -> JsValue {
+    frozen(object)
+}
+
+/// An array of these very objects.
+pub(crate) fn array_of(bodies: &[JsBody]) -> Array {
+    array_of_numbers(&numbers(bodies))
+}
+
+/// A stored value's text.
+pub(crate) fn pack(head: &str, bodies: &[JsBody]) -> JsString {
+    pack_numbers(head, &numbers(bodies))
+}
+
+/// The bodies of a stored value.
+pub(crate) fn bodies_of(text: &JsValue) -> Result<Vec<JsBody>, JsValue> {
+    numbers_of(text).map(|numbers| JsBody::all_numbered(&numbers))
+}
+
+fn numbers(bodies: &[JsBody]) -> Vec<u32> {
+    bodies.iter().map(JsBody::number).collect()
+}
+
+fn refused(refusal: &Array) -> InvalidValue {
+    let mut words = strings(refusal).into_iter();
+    let path = words.next().unwrap_or_default();
+    InvalidValue { path, what: words.next().unwrap_or_default() }
 }
 
 impl Body for JsBody {
     fn empty() -> Self {
-        Self(js_sys::Object::new().into())
+        Self::holding(&js_sys::Object::new())
     }
 
     fn of(fields: &[(&str, Scalar)]) -> Self {
@@ -129,34 +220,45 @@ impl Body for JsBody {
         let entry = |(name, of): &(&str, Scalar)| names::with(name, |name| Array::of2(name, &value(of)));
         let entries: Array = fields.iter().map(entry).collect();
         // It fails for what is no list of pairs.
-        Self(js_sys::Object::from_entries(&entries).unwrap_or_default().into())
+        Self::holding(&js_sys::Object::from_entries(&entries).unwrap_or_default())
     }
 
     fn of_fields(fields: &serde_json::Map<String, serde_json::Value>) -> Self {
         // What JSON wrote, JSON reads.
         let text = serde_json::to_string(fields).unwrap_or_default();
-        Self(js_sys::JSON::parse(&text).unwrap_or_else(|_| js_sys::Object::new().into()))
+        Self::holding(&js_sys::JSON::parse(&text).unwrap_or_else(|_| js_sys::Object::new().into()))
     }
 
     fn fields(&self) -> Vec<String> {
-        strings(&js_sys::Object::keys(self.0.unchecked_ref::<js_sys::Object>()))
+        strings(&fields_of(self.number()))
     }
 
     fn kind(&self, field: &str) -> Option<Kind> {
-        kind_of(names::with(field, |field| kind(&self.0, field)))
+        kind_of(names::with(field, |field| kind(self.number(), field)))
     }
 
-    fn outline(&self, names: &[String]) -> Outline {
-        let text = names::with_all(names, |names| outline(&self.0, names));
-        let (kinds, unknown) = text.split_at(names.len());
-        Outline {
-            kinds: kinds.bytes().map(|digit| kind_of(digit - b'0')).collect(),
-            unknown: (!unknown.is_empty()).then(|| unknown.to_owned()),
+    fn outlines(bodies: &[Self], names: &[String]) -> Vec<Outline> {
+        let mut kinds = vec![0; bodies.len() * names.len()];
+        let strange = names::with_all(names, |names| outlines(&numbers(bodies), names, &mut kinds));
+        let mut each = kinds.chunks_exact(names.len().max(1));
+        let mut outlines: Vec<Outline> = bodies
+            .iter()
+            .map(|_| Outline {
+                kinds: each.next().unwrap_or_default().iter().map(|kind| kind_of(*kind)).collect(),
+                unknown: None,
+            })
+            .collect();
+        let strange = strange.iter().flat_map(Array::iter).collect::<Vec<_>>();
+        for pair in strange.chunks_exact(2) {
+            #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a place in a list")]
+            let at = pair[0].as_f64().unwrap_or_default() as usize;
+            outlines[at].unknown = pair[1].as_string();
         }
+        outlines
     }
 
     fn scalar(&self, field: &str) -> Option<Scalar> {
-        let value = names::with(field, |field| get(&self.0, field));
+        let value = names::with(field, |field| get(self.number(), field));
         if let Some(text) = value.as_string() {
             Some(Scalar::String(text.into()))
         } else if value.is_undefined() || value.is_null() {
@@ -168,27 +270,44 @@ impl Body for JsBody {
         }
     }
 
+    fn column(bodies: &[&Self], field: &str) -> Vec<Option<Scalar>> {
+        const LINES: u8 = 7;
+        let numbers: Vec<u32> = bodies.iter().map(|body| body.number()).collect();
+        let (mut kinds, mut facts) = (vec![0; bodies.len()], vec![0.0; bodies.len()]);
+        let text = names::with(field, |field| column(&numbers, field, &mut kinds, &mut facts));
+        let mut lines = text.split('\n');
+        let places = bodies.iter().zip(kinds).zip(facts);
+        let scalar = |((body, kind), fact): ((&&Self, u8), f64)| match kind_of(kind) {
+            _ if kind == LINES => body.scalar(field),
+            None | Some(Kind::Null) => Some(Scalar::Null),
+            Some(Kind::Boolean) => Some(Scalar::Boolean(fact != 0.0)),
+            Some(Kind::Number) => Some(Scalar::Number(fact)),
+            Some(Kind::String) => lines.next().map(|line| Scalar::String(line.into())),
+            Some(Kind::Array | Kind::Object) => None,
+        };
+        places.map(scalar).collect()
+    }
+
     fn with_text(&self, field: &str, value: &str) -> Self {
-        Self(names::with(field, |field| with_text(&self.0, field, value)))
+        Self::numbered(names::with(field, |field| with_text(self.number(), field, value)))
     }
 
     fn patched(&self, changes: &Self, unset: &[String]) -> Self {
-        Self(patched(&self.0, &changes.0, &unset.iter().map(JsValue::from).collect()))
+        let unset = unset.iter().map(JsValue::from).collect();
+        Self::numbered(patched(self.number(), changes.number(), &unset))
     }
 
     fn record(&self, id: &str, metadata: &SyncMetadata) -> Self {
-        STATUSES.with(|statuses| {
-            Self(record_of(
-                &self.0,
-                id,
-                &statuses[metadata.status as usize],
-                metadata.local_updated_at.map(number),
-                metadata.server_updated_at.map(number),
-                metadata.sync_id.as_deref(),
-                metadata.deleted,
-                metadata.version.map(number),
-            ))
-        })
+        Self::numbered(record_of(
+            self.number(),
+            id,
+            metadata.status as u8,
+            metadata.local_updated_at.map(number),
+            metadata.server_updated_at.map(number),
+            metadata.sync_id.as_deref(),
+            metadata.deleted,
+            metadata.version.map(number),
+        ))
     }
 
     fn records(rows: &[(&Self, &str, SyncMetadata)]) -> Vec<Self> {
@@ -196,16 +315,16 @@ impl Body for JsBody {
         if rows.len() < BATCH_MIN || rows.iter().any(|(_, id, _)| id.contains('\n')) {
             return rows.iter().map(|(body, id, metadata)| body.record(id, metadata)).collect();
         }
-        let bodies = rows.iter().map(|(body, _, _)| body.0.clone()).collect();
+        let bodies: Vec<u32> = rows.iter().map(|(body, _, _)| body.number()).collect();
         let mut words = String::with_capacity(rows.len() * 64);
-        let mut numbers = Vec::with_capacity(rows.len() * 5);
+        let mut facts = Vec::with_capacity(rows.len() * 5);
         for (_, id, metadata) in rows {
             words.push_str(id);
             words.push('\n');
             words.push_str(metadata.sync_id.as_deref().unwrap_or_default());
             words.push('\n');
             let or_nan = |value: Option<u64>| value.map_or(f64::NAN, number);
-            numbers.extend([
+            facts.extend([
                 f64::from(metadata.status as u8),
                 or_nan(metadata.local_updated_at),
                 or_nan(metadata.server_updated_at),
@@ -213,12 +332,11 @@ impl Body for JsBody {
                 or_nan(metadata.version),
             ]);
         }
-        let statuses = STATUSES.with(|statuses| statuses.to_vec());
-        records_of(bodies, &words, &numbers, statuses).into_iter().map(Self).collect()
+        Self::all_numbered(&records_of(&bodies, &words, &facts))
     }
 
     fn to_json(&self) -> String {
-        to_json(&self.0).into()
+        to_json(self.number()).into()
     }
 
     fn same(&self, other: &Self) -> bool {
@@ -226,19 +344,12 @@ impl Body for JsBody {
     }
 
     fn text(&self, field: &str) -> Option<Rc<str>> {
-        names::with(field, |field| get(&self.0, field)).as_string().map(Into::into)
+        names::with(field, |field| get(self.number(), field)).as_string().map(Into::into)
     }
 }
 
 /// From so many records on, making them together is quicker than making each.
 const BATCH_MIN: usize = 4;
-
-thread_local! {
-    /// In the order in which the type declares them. Made once: a string that crosses the boundary is copied and decoded each time.
-    static STATUSES: [JsValue; 4] =
-        [SyncStatus::Synced, SyncStatus::Modified, SyncStatus::PendingUpload, SyncStatus::Conflict]
-            .map(|status| status.as_str().into());
-}
 
 /// What `values.js` means by a kind's number.
 fn kind_of(number: u8) -> Option<Kind> {
@@ -267,7 +378,7 @@ fn strings(array: &Array) -> Vec<String> {
 /// format refuses.
 impl Serialize for JsBody {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serde_wasm_bindgen::preserve::serialize(&self.0, serializer)
+        serde_wasm_bindgen::preserve::serialize(&self.object(), serializer)
     }
 }
 
@@ -277,6 +388,6 @@ impl<'de> Deserialize<'de> for JsBody {
         if !value.is_object() || Array::is_array(&value) {
             return Err(serde::de::Error::custom("a record's fields are not an object"));
         }
-        Ok(Self(value))
+        Ok(Self::holding(&value))
     }
 }

@@ -10,7 +10,7 @@
 /** Fields inside fields: as deep as the server reads. A flat record has depth 1. */
 const DEPTH_MAX = 32
 
-const { getPrototypeOf, hasOwn, isFrozen } = Object
+const { freeze, getPrototypeOf, hasOwn, isFrozen } = Object
 const slice = Array.prototype.slice
 const SURROGATE = /\p{Surrogate}/u
 /** Chrome 111, Firefox 119, Safari 16.4 have the fast one. */
@@ -65,13 +65,49 @@ function copyValue(value, path, above) {
   }
 }
 
+/**
+ * Bodies, by the number that Rust knows each by. A number crosses the boundary for nothing, where a reference to an object
+ * has to be put into the module's table and taken out again.
+ */
+const held = []
+/** Numbers of bodies that are gone. */
+const unused = []
+
+export function hold(body) {
+  const number = unused.length > 0 ? unused.pop() : held.length
+  held[number] = body
+  return number
+}
+
+export function holdAll(bodies) {
+  const numbers = new Uint32Array(bodies.length)
+  for (let at = 0; at < bodies.length; at++) numbers[at] = hold(bodies[at])
+  return numbers
+}
+
+export function release(numbers) {
+  for (const number of numbers) {
+    held[number] = undefined
+    unused.push(number)
+  }
+}
+
+export const bodyOf = number => held[number]
+
+/** The bodies as one array. */
+export function arrayOf(numbers) {
+  const bodies = new Array(numbers.length)
+  for (let at = 0; at < numbers.length; at++) bodies[at] = held[numbers[at]]
+  return bodies
+}
+
 function copyNested(value, path, above) {
   if (above.includes(value)) throw new Refused('a reference to an object that it is in')
   above.push(value)
   if (above.length > DEPTH_MAX) throw new Refused(`nested more than ${DEPTH_MAX} deep`)
   const copy = Array.isArray(value) ? copyArray(value, path, above) : copyObject(value, path, above)
   above.pop()
-  return Object.freeze(copy)
+  return freeze(copy)
 }
 
 function copyArray(value, path, above) {
@@ -127,7 +163,7 @@ function pathText(path) {
  * A copy of a record's fields that shares nothing with the caller's object and is JSON's and nothing else. The names
  * of top-level fields that are `undefined` go to `absent`. Throws `[path, what]`, also when reading the value throws.
  */
-export function copyIn(value, absent) {
+function copyOf(value, absent) {
   const path = []
   try {
     if (typeof value !== 'object' || value === null || Array.isArray(value))
@@ -153,6 +189,22 @@ export function copyIn(value, absent) {
   }
 }
 
+export const copyIn = (value, absent) => hold(copyOf(value, absent))
+
+/** The same of each in a list. Throws `[path, what, at]`. */
+export function copyAllIn(values) {
+  const copies = []
+  // Not `map`: a hole is no record.
+  for (let at = 0; at < values.length; at++) {
+    try {
+      copies.push(copyOf(values[at], []))
+    } catch (refusal) {
+      throw [...refusal, at]
+    }
+  }
+  return holdAll(copies)
+}
+
 /** Not `delete`: it would leave an object that engines read slowly ever after. */
 function without(body, names) {
   return Object.fromEntries(Object.entries(body).filter(([name]) => !names.includes(name)))
@@ -166,66 +218,85 @@ function freezeDeep(value) {
       const field = object[key]
       if (typeof field === 'object' && field !== null && !isFrozen(field)) open.push(field)
     }
-    Object.freeze(object)
+    freeze(object)
   }
   return value
 }
 
-/** The body itself, frozen with all that is in it: to be handed out as it is. */
-export const freeze = freezeDeep
+/** An object of ours, frozen with all that is in it: to be handed out as it is. */
+export { freezeDeep as frozen }
 
 /** The record as readers get it. Its nested values are the body's own. */
-export function recordOf(body, id, status, localUpdatedAt, serverUpdatedAt, syncId, deleted, version) {
-  return freezeDeep({
+function recordFrom(body, id, status, localUpdatedAt, serverUpdatedAt, syncId, deleted, version) {
+  const record = {
     ...body,
     id,
     _syncStatus: status,
-    _localUpdatedAt: localUpdatedAt ?? null,
-    _serverUpdatedAt: serverUpdatedAt ?? null,
-    _syncId: syncId ?? null,
+    _localUpdatedAt: localUpdatedAt,
+    _serverUpdatedAt: serverUpdatedAt,
+    _syncId: syncId,
     _isDeleted: deleted,
-    _version: version ?? null,
-  })
+    _version: version,
+  }
+  // Most records hold nothing that is nested, and looking costs less than making a list of what they hold.
+  for (const field in record) if (typeof record[field] === 'object' && record[field] !== null) return freezeDeep(record)
+  return freeze(record)
 }
+
+export function recordOf(number, id, status, localUpdatedAt, serverUpdatedAt, syncId, deleted, version) {
+  const [changed, received] = [localUpdatedAt ?? null, serverUpdatedAt ?? null]
+  return hold(
+    recordFrom(held[number], id, statuses[status], changed, received, syncId ?? null, deleted, version ?? null),
+  )
+}
+
+/** In the order in which Rust declares them. */
+const statuses = ['synced', 'modified', 'pending_upload', 'conflict']
 
 /**
  * Many records at once: a call from WebAssembly, and each string that it carries, costs more than making a record.
- * `words` holds an id and a mutation id (or nothing) for each, all on lines of their own; `numbers` holds status, when
+ * `words` holds an id and a mutation id (or nothing) for each, all on lines of their own; `facts` holds status, when
  * it changed here and there, whether it is deleted, and the version, where NaN is none.
  */
-export function recordsOf(bodies, words, numbers, statuses) {
+export function recordsOf(numbers, words, facts) {
   const lines = words.split('\n')
-  const orNull = number => (number === number ? number : null)
-  return bodies.map((body, at) => {
+  const orNull = fact => (fact === fact ? fact : null)
+  const records = new Uint32Array(numbers.length)
+  for (let at = 0; at < numbers.length; at++) {
     const from = at * 5
-    return recordOf(
-      body,
+    const record = recordFrom(
+      held[numbers[at]],
       lines[at * 2],
-      statuses[numbers[from]],
-      orNull(numbers[from + 1]),
-      orNull(numbers[from + 2]),
+      statuses[facts[from]],
+      orNull(facts[from + 1]),
+      orNull(facts[from + 2]),
       lines[at * 2 + 1] || null,
-      numbers[from + 3] === 1,
-      orNull(numbers[from + 4]),
+      facts[from + 3] === 1,
+      orNull(facts[from + 4]),
     )
-  })
+    records[at] = hold(record)
+  }
+  return records
 }
 
-export function patched(body, changes, unset) {
-  const copy = { ...body, ...changes }
-  return unset.length === 0 ? copy : without(copy, unset)
+export function patched(number, changes, unset) {
+  const copy = { ...held[number], ...held[changes] }
+  return hold(unset.length === 0 ? copy : without(copy, unset))
 }
 
-export function withText(body, field, text) {
-  return { ...body, [field]: text }
+export function withText(number, field, text) {
+  return hold({ ...held[number], [field]: text })
 }
 
-export function get(body, field) {
+export function get(number, field) {
+  const body = held[number]
   return hasOwn(body, field) ? body[field] : undefined
 }
 
+export const fieldsOf = number => Object.keys(held[number])
+
 /** What a field holds: 0 absent, 1 null, 2 boolean, 3 number, 4 string, 5 array, 6 object. */
-export function kind(body, field) {
+function kindIn(body, field) {
   if (!hasOwn(body, field)) return 0
   const value = body[field]
   switch (typeof value) {
@@ -240,24 +311,56 @@ export function kind(body, field) {
   }
 }
 
-/** What the glue made of a list. */
-export const array = values => values
+export const kind = (number, field) => kindIn(held[number], field)
 
-/** The kind of each of these fields, a digit each, and then the first field that is none of them. */
-export function outline(body, names) {
-  let text = ''
-  let known = 0
-  for (const name of names) {
-    const found = kind(body, name)
-    if (found !== 0) known++
-    text += found
+/**
+ * The kinds of these fields of each body, one after the other. Gives back, for each body, a field that is none of them: as
+ * `[at, name, …]`, and nothing at all where there is none.
+ */
+export function outlines(numbers, names, kinds) {
+  let strange
+  let into = 0
+  for (let at = 0; at < numbers.length; at++) {
+    const body = held[numbers[at]]
+    let known = 0
+    for (const name of names) {
+      const found = kindIn(body, name)
+      if (found !== 0) known++
+      kinds[into++] = found
+    }
+    let fields = 0
+    for (const name in body) if (hasOwn(body, name)) fields++
+    if (fields !== known) {
+      strange ??= []
+      strange.push(at, Object.keys(body).find(key => !names.includes(key)))
+    }
   }
-  const keys = Object.keys(body)
-  return keys.length === known ? text : text + keys.find(key => !names.includes(key))
+  return strange
+}
+
+/**
+ * One field of each body: its kind to `kinds`, what is a number or a boolean to `facts`, and what is text to the lines that
+ * are given back. A text of several lines is of the kind 7, and to be asked for by itself.
+ */
+export function column(numbers, field, kinds, facts) {
+  const lines = []
+  for (let at = 0; at < numbers.length; at++) {
+    const body = held[numbers[at]]
+    const found = kindIn(body, field)
+    kinds[at] = found
+    if (found === 2 || found === 3) facts[at] = Number(body[field])
+    else if (found === 4) {
+      if (body[field].includes('\n')) kinds[at] = 7
+      else lines.push(body[field])
+    }
+  }
+  return lines.join('\n')
 }
 
 /** JSON as it would be if nobody had given `Object` or `Array` a `toJSON` for all (Prototype.js 1.6 did). */
-export function toJson(value) {
+export const toJson = number => jsonOf(held[number])
+
+export function jsonOf(value) {
   return hasOwn(Object.prototype, 'toJSON') || hasOwn(Array.prototype, 'toJSON')
     ? plainJson(value)
     : JSON.stringify(value)
@@ -273,8 +376,8 @@ function plainJson(value) {
 }
 
 /** One stored value: the head, a newline, the bodies. JSON text holds no raw newline, so the first one ends the head. */
-export function pack(head, bodies) {
-  return `${head}\n${toJson(bodies)}`
+export function pack(head, numbers) {
+  return `${head}\n${jsonOf(arrayOf(numbers))}`
 }
 
 /** The head of a stored value, as UTF-8: the glue would encode a long text one unit at a time. */
@@ -288,7 +391,7 @@ export function headOf(text) {
 export function bodiesOf(text) {
   const bodies = JSON.parse(text.slice(text.indexOf('\n') + 1))
   if (!Array.isArray(bodies)) throw new SyntaxError('not a packed value')
-  return bodies
+  return holdAll(bodies)
 }
 
 /** An escape for half of a surrogate pair (the whole pair, too, has one), or a name that is no field's. */
@@ -303,6 +406,48 @@ export function parseAnswer(text) {
   if (SUSPECT.test(text)) checkAnswer(answer)
   return answer
 }
+
+/**
+ * A page of a download, its rows apart, each field of theirs as a list: `[page, tables, facts, ids, names, bodies]`. `facts` has, for
+ * each row, which of the tables it is of, its version and its time; `ids` and `names` (under which they were created, or nothing) are
+ * lines. Nothing is taken apart, and the page comes alone, where a row is not as it should be or an id has several lines: who
+ * reads it as it is then says what is wrong.
+ */
+export function pageOf(text) {
+  const page = parseAnswer(text)
+  const rows = page?.entities
+  if (!Array.isArray(rows) || !rows.every(isRow)) return [page]
+  const tables = []
+  const facts = new Float64Array(rows.length * 3)
+  for (let at = 0; at < rows.length; at++) {
+    const { table, version, updatedAt } = rows[at]
+    let number = tables.lastIndexOf(table)
+    if (number < 0) number = tables.push(table) - 1
+    facts[at * 3] = number
+    facts[at * 3 + 1] = version
+    facts[at * 3 + 2] = updatedAt
+  }
+  const ids = rows.map(row => row.id).join('\n')
+  const names = rows.some(row => row.createdAs) ? rows.map(row => row.createdAs ?? '').join('\n') : ''
+  const bodies = holdAll(rows.map(row => row.data))
+  return [{ ...page, entities: [] }, tables, facts, ids, names, bodies]
+}
+
+function isRow(row) {
+  return (
+    typeof row?.table === 'string' &&
+    isLine(row.id) &&
+    isCount(row.version) &&
+    isCount(row.updatedAt) &&
+    (row.createdAs === undefined || row.createdAs === null || isLine(row.createdAs)) &&
+    typeof row.data === 'object' &&
+    row.data !== null &&
+    !Array.isArray(row.data)
+  )
+}
+
+const isLine = text => typeof text === 'string' && !text.includes('\n')
+const isCount = number => Number.isSafeInteger(number) && number >= 0
 
 function checkAnswer(answer) {
   const open = [answer]

@@ -9,6 +9,7 @@ use landfall_core::error::Error;
 use landfall_core::log::entry::Id;
 use landfall_core::ports::Durability;
 use landfall_core::schedule::Occasion;
+use js_sys::Array;
 use wasm_bindgen::JsValue;
 
 use super::failure::unsayable;
@@ -23,17 +24,14 @@ fn place(at: usize, single: bool) -> String {
 /// The command that creates these records. They are copied now: what the app does to its objects afterwards is its own.
 pub(super) fn creation(
     table: &str,
-    records: &[JsValue],
+    records: &Array,
     single: bool,
     options: WriteOptions,
 ) -> Result<Command<JsBody>, Error> {
-    let copy = |(at, record): (usize, &JsValue)| match JsBody::copy_in(record) {
-        Ok(copied) => Ok(copied.body),
-        Err(refused) => Err(unsayable(refused, &place(at, single))),
-    };
+    let refused = |(at, refused)| unsayable(refused, &place(at, single));
     Ok(Command::Create {
         table: table.into(),
-        records: records.iter().enumerate().map(copy).collect::<Result<_, _>>()?,
+        records: JsBody::copy_all_in(records).map_err(refused)?,
         is_list: !single,
         options,
     })

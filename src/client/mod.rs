@@ -33,12 +33,12 @@ use wasm_bindgen_futures::{future_to_promise, spawn_local};
 pub use self::options::{Options, WriteOptions};
 pub use self::panic::on_panic;
 pub use self::telling::Observer;
+use crate::body::array_of;
 use self::{
     failure::thrown,
     instance::Instance,
     options::How,
     shapes::{SyncResult, to_js},
-    telling::array_of,
 };
 
 /// One open database in this context.
@@ -62,16 +62,9 @@ impl Client {
 
     /// Creates records of one table, all or none; the records. `single`: the list holds one that the app passed alone.
     #[wasm_bindgen(unchecked_return_type = "Promise<unknown[]>")]
-    #[expect(clippy::needless_pass_by_value, reason = "what crosses as a list is owned here")]
-    pub fn create(
-        &self,
-        table: String,
-        records: Vec<JsValue>,
-        single: bool,
-        options: &WriteOptions,
-    ) -> Promise {
+    pub fn create(&self, table: String, records: &Array, single: bool, options: &WriteOptions) -> Promise {
         let command = options::how(options)
-            .and_then(|how| Ok((calls::creation(&table, &records, single, how.options)?, how.durability)));
+            .and_then(|how| Ok((calls::creation(&table, records, single, how.options)?, how.durability)));
         let this = Rc::clone(&self.instance);
         promise(async move {
             let (command, durability) = command?;
@@ -111,7 +104,7 @@ impl Client {
     pub fn get(&self, table: &str, id: &str) -> Promise {
         let (table, id): (Id, Id) = (table.into(), id.into());
         self.read(table.clone(), move |this| {
-            Ok(this.view(&table, &id).map(|view| view.as_ref().clone()).unwrap_or_default())
+            Ok(this.view(&table, &id).map(|view| view.object()).unwrap_or_default())
         })
     }
 

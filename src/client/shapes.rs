@@ -13,13 +13,13 @@ use serde_wasm_bindgen::Serializer;
 use wasm_bindgen::JsValue;
 
 use super::ports::Progress as Reached;
-use crate::body::JsBody;
+use crate::body::{JsBody, freeze};
 
 /// A frozen JavaScript object; what is absent is `null`.
 pub(super) fn to_js(value: &impl Serialize) -> JsValue {
     // These shapes have string keys and plain values, so there is nothing that could be refused.
     let object = value.serialize(&Serializer::json_compatible()).unwrap_or_default();
-    if object.is_object() { JsBody::parsed(object).shared() } else { object }
+    if object.is_object() { freeze(&object) } else { object }
 }
 
 /// A code and what it says.

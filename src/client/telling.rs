@@ -14,7 +14,7 @@ use wasm_bindgen::prelude::*;
 
 use super::instance::Instance;
 use super::shapes::{MutationShape, Progress, SyncState, to_js};
-use crate::body::{JsBody, array};
+use crate::body::{JsBody, array_of};
 use crate::connectivity::online;
 
 #[wasm_bindgen]
@@ -70,11 +70,6 @@ impl Told {
     fn changed(&self, subscriber: u32) -> Option<Function> {
         self.subscribers.borrow().get(&subscriber).map(|subscriber| subscriber.changed.clone())
     }
-}
-
-/// An array of records, the very objects that every reader shares.
-pub(super) fn array_of(records: &[JsBody]) -> Array {
-    array(records.iter().map(|record| record.as_ref().clone()).collect())
 }
 
 impl Instance {

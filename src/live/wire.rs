@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use serde_wasm_bindgen::Serializer;
 
 use super::events::Event;
-use crate::body::to_json;
+use crate::body::json_of;
 
 /// What counts here of a stream's first event, and what the tab that reads it tells one that was opened later.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -61,7 +61,7 @@ impl Hello {
     /// What the server would say now to one who asks.
     pub(super) fn event(&self) -> Option<Event> {
         let data = self.serialize(&Serializer::json_compatible()).ok()?;
-        Some(Event { name: HELLO.to_owned(), data: to_json(&data).into() })
+        Some(Event { name: HELLO.to_owned(), data: json_of(&data).into() })
     }
 }
 

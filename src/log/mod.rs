@@ -20,7 +20,8 @@ use wasm_bindgen::JsCast;
 
 use self::connection::Connection;
 use self::failure::Failure;
-use self::transactions::{integer, key_of, packed};
+pub(crate) use self::transactions::integer;
+use self::transactions::{key_of, packed};
 use crate::body::JsBody;
 use crate::scope::{StorageEstimate, scope};
 

@@ -213,7 +213,7 @@ fn stored(
 }
 
 pub(super) fn packed(packed: &Packed<JsBody>) -> JsString {
-    pack(&packed.head, packed.bodies.iter().map(|body| body.as_ref().clone()).collect())
+    pack(&packed.head, &packed.bodies)
 }
 
 /// The bodies' text stays in JavaScript: only the head is copied over here.
@@ -222,7 +222,7 @@ fn unpacked(text: &JsValue, what: impl Fn() -> String) -> Result<Packed<JsBody>,
     let bodies = bodies_of(text).map_err(|_| Failure::Damaged(what()))?;
     Ok(Packed {
         head: String::from_utf8(head).map_err(|_| Failure::Damaged(what()))?,
-        bodies: bodies.into_iter().map(JsBody::parsed).collect(),
+        bodies,
     })
 }
 
@@ -243,6 +243,6 @@ fn run_of(keyspace: &str) -> KeyRange<JsValue> {
     clippy::cast_sign_loss,
     reason = "it is whole, and no more than 2^53"
 )]
-pub(super) fn integer(number: f64) -> u64 {
+pub(crate) fn integer(number: f64) -> u64 {
     number as u64
 }

@@ -16,7 +16,7 @@ use super::{HttpRemote, gzip, retry_after};
 
 impl HttpRemote {
     /// Posts a JSON text and gives back the text of the server's answer, which is one of 2xx.
-    pub(super) async fn exchange(&self, url: &str, body: JsString) -> Result<String, RemoteError> {
+    pub(super) async fn exchange(&self, url: &str, body: JsString) -> Result<JsString, RemoteError> {
         let controller = AbortController::new().map_err(|error| network(&error))?;
         let exchange = pin!(self.post(url, body, controller.signal()));
         match select(exchange, TimeoutFuture::new(self.timeout_ms)).await {
@@ -28,7 +28,7 @@ impl HttpRemote {
         }
     }
 
-    async fn post(&self, url: &str, body: JsString, signal: AbortSignal) -> Result<String, RemoteError> {
+    async fn post(&self, url: &str, body: JsString, signal: AbortSignal) -> Result<JsString, RemoteError> {
         let mut request = RequestBuilder::new(url)
             .method(Method::POST)
             .header("Content-Type", "application/json")
@@ -47,7 +47,7 @@ impl HttpRemote {
             None => request.body(body),
         };
         let response = request.map_err(|error| lost(&error))?.send().await.map_err(|error| lost(&error))?;
-        read(&response).await
+        read(response).await
     }
 
     pub(super) async fn bearer(&self) -> Result<Option<String>, RemoteError> {
@@ -64,10 +64,13 @@ impl HttpRemote {
     }
 }
 
-async fn read(response: &Response) -> Result<String, RemoteError> {
-    check(response)?;
-    let text = response.text().await.map_err(|error| lost(&error))?;
-    if response.ok() { Ok(text) } else { Err(refused(response.status(), &text, &response.headers())) }
+/// The text stays in JavaScript, which reads it too.
+async fn read(response: Response) -> Result<JsString, RemoteError> {
+    check(&response)?;
+    let (is_ok, status, headers) = (response.ok(), response.status(), response.headers());
+    let text = web_sys::Response::from(response).text().map_err(|error| network(&error))?;
+    let text: JsString = JsFuture::from(text).await.map_err(|error| network(&error))?.unchecked_into();
+    if is_ok { Ok(text) } else { Err(refused(status, &String::from(text), &headers)) }
 }
 
 /// Whether our server answers, and this release is for it.

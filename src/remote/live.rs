@@ -9,7 +9,7 @@ use wasm_bindgen::prelude::*;
 use web_sys::{AbortSignal, RequestCache, RequestRedirect};
 
 use super::{HttpRemote, exchange};
-use crate::body::to_json;
+use crate::body::json_of;
 use crate::scope::scope;
 
 const STREAM: &str = "text/event-stream";
@@ -71,7 +71,7 @@ impl HttpRemote {
         let options = object([
             ("method", "POST".into()),
             ("headers", object(headers)),
-            ("body", to_json(&message).into()),
+            ("body", json_of(&message).into()),
             ("keepalive", true.into()),
             ("redirect", "manual".into()),
         ]);

@@ -3,16 +3,18 @@
 mod exchange;
 mod gzip;
 mod live;
+mod page;
 mod retry_after;
 
-use js_sys::Function;
+use js_sys::{Function, JsString};
 use landfall_core::ports::{Remote, RemoteError};
 use landfall_core::protocol::{Download, Page, Upload, UploadAnswer};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use wasm_bindgen::JsValue;
 
 pub(crate) use self::exchange::message_of;
-use crate::body::{JsBody, parse_answer, to_json};
+use crate::body::{JsBody, json_of, parse_answer};
 
 /// How long one request may take, its answer's body included.
 const TIMEOUT_MS: u32 = 30_000;
@@ -45,15 +47,26 @@ impl HttpRemote {
         path: &str,
         request: &impl Serialize,
     ) -> Result<A, RemoteError> {
+        let text = self.ask(path, request).await?;
+        read(parse_answer(&text).map_err(|error| unreadable(&error))?)
+    }
+
+    /// The text of an answer.
+    async fn ask(&self, path: &str, request: &impl Serialize) -> Result<JsString, RemoteError> {
         // Bodies pass through as they are: the request is one object of JavaScript's before it is text.
         let request = request
             .serialize(&serde_wasm_bindgen::Serializer::json_compatible())
             .map_err(|error| RemoteError::Network(format!("the request cannot be written: {error}")))?;
-        let text = self.exchange(&format!("{}/{path}", self.url), to_json(&request)).await?;
-        let answer =
-            parse_answer(&text).map_err(|error| RemoteError::Foreign(exchange::message_of(&error)))?;
-        serde_wasm_bindgen::from_value(answer).map_err(|error| RemoteError::Foreign(error.to_string()))
+        self.exchange(&format!("{}/{path}", self.url), json_of(&request)).await
     }
+}
+
+fn unreadable(error: &JsValue) -> RemoteError {
+    RemoteError::Foreign(exchange::message_of(error))
+}
+
+fn read<A: DeserializeOwned>(answer: JsValue) -> Result<A, RemoteError> {
+    serde_wasm_bindgen::from_value(answer).map_err(|error| RemoteError::Foreign(error.to_string()))
 }
 
 impl Remote<JsBody> for HttpRemote {
@@ -62,6 +75,6 @@ impl Remote<JsBody> for HttpRemote {
     }
 
     async fn pull(&self, download: &Download) -> Result<Page<JsBody>, RemoteError> {
-        self.call("download", download).await
+        page::read(&self.ask("download", download).await?)
     }
 }

@@ -1,7 +1,7 @@
 //! Whether a record's fields are what the schema says.
 
 use crate::{
-    body::{Body, Kind},
+    body::{Body, Kind, Outline},
     error::Error,
     schema::{FieldKind, Schema, Table},
 };
@@ -16,7 +16,18 @@ pub fn table<'s>(schema: &'s Schema, name: &str) -> Result<&'s Table, Error> {
 
 /// Checks all the fields of a new record; the names of those that it has.
 pub(super) fn whole<'t, B: Body>(table: &'t Table, data: &B) -> Result<Vec<&'t str>, Error> {
-    let outline = data.outline(&table.field_names);
+    whole_outline(table, data.outline(&table.field_names))
+}
+
+/// The same of many at once.
+pub(super) fn whole_each<'t, B: Body>(
+    table: &'t Table,
+    records: &[B],
+) -> impl Iterator<Item = Result<Vec<&'t str>, Error>> {
+    B::outlines(records, &table.field_names).into_iter().map(|outline| whole_outline(table, outline))
+}
+
+fn whole_outline(table: &Table, outline: Outline) -> Result<Vec<&str>, Error> {
     known(table, outline.unknown.as_deref())?;
     let mut present = Vec::with_capacity(outline.kinds.len());
     for ((name, field), kind) in table.fields.iter().zip(outline.kinds) {

@@ -373,11 +373,7 @@ fn decide_on<B: Body>(
     match command {
         Command::Create { table, records, is_list, options } => {
             let options = write::checked(draft, options)?;
-            let create = |(at, data)| {
-                let created = write::create(draft, writing, table, data, &options);
-                created.map_err(|error| if *is_list { error.at_record(at) } else { error })
-            };
-            records.iter().enumerate().map(create).collect::<Result<_, _>>().map(Done::Written)
+            write::create_all(draft, writing, table, records, *is_list, &options).map(Done::Written)
         }
         Command::Update { table, id, changes, unset, options } => {
             let options = write::checked(draft, options)?;

@@ -36,8 +36,37 @@ pub(super) fn create<B: Body>(
     data: &B,
     options: &WriteOptions,
 ) -> Result<Id, Error> {
+    let fields = check::whole(check::table(draft.schema(), table)?, data)?;
+    create_checked(draft, writing, table, data, &fields, options)
+}
+
+/// Creates records, all or none; their ids. `is_list`: an error says which of them it is about.
+pub(super) fn create_all<B: Body>(
+    draft: &mut Draft<'_, B>,
+    writing: &mut Writing<'_>,
+    table: &Id,
+    records: &[B],
+    is_list: bool,
+    options: &WriteOptions,
+) -> Result<Vec<Id>, Error> {
+    let checked = check::whole_each(check::table(draft.schema(), table)?, records);
+    let create = |(at, (data, fields)): (usize, (&B, Result<Vec<&str>, Error>))| {
+        let created =
+            fields.and_then(|fields| create_checked(draft, writing, table, data, &fields, options));
+        created.map_err(|error| if is_list { error.at_record(at) } else { error })
+    };
+    records.iter().zip(checked).enumerate().map(create).collect()
+}
+
+fn create_checked<B: Body>(
+    draft: &mut Draft<'_, B>,
+    writing: &mut Writing<'_>,
+    table: &Id,
+    data: &B,
+    fields: &[&str],
+    options: &WriteOptions,
+) -> Result<Id, Error> {
     let definition = check::table(draft.schema(), table)?;
-    let fields = check::whole(definition, data)?;
     let data = draft.resolved(table, data.clone());
     let mut dependencies = parents(draft, table, &data)?;
     add(&mut dependencies, &options.depends_on);
@@ -45,7 +74,7 @@ pub(super) fn create<B: Body>(
         Ids::Temporary => writing.temporary_id(table),
         Ids::Uuid => writing.record_uuid(),
     };
-    let priority = options.priority.unwrap_or_else(|| definition.priority.of(fields));
+    let priority = options.priority.unwrap_or_else(|| definition.priority.of(fields.iter().copied()));
     let mutation = writing.mutation(draft, table, &id, Operation::Create, data, priority);
     draft.put_record(table, &id, Some(Record::born_of(&mutation)));
     draft.put_mutation(Mutation { dependencies, ..mutation });

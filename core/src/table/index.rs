@@ -4,7 +4,7 @@ use std::cell::OnceCell;
 use std::collections::BTreeMap;
 use std::ops::Bound;
 
-use super::key::{Position, Positions};
+use super::key::{self, Position, Positions};
 use super::{Order, Plan, Row};
 use crate::body::Body;
 use crate::log::entry::{Id, Record};
@@ -17,8 +17,10 @@ pub(super) struct Entries(BTreeMap<Position, Id>);
 
 impl Entries {
     pub(super) fn build<B: Body>(fields: &[String], rows: &BTreeMap<Id, Row<B>>) -> Self {
-        let mut positions = Positions::new(fields);
-        Self(rows.iter().filter_map(|(id, row)| Some((positions.of(id, &row.record)?, id.clone()))).collect())
+        let rows: Vec<(&Id, &Record<B>)> =
+            rows.iter().map(|(id, row)| (id, &row.record)).filter(|(_, record)| !record.deleted).collect();
+        let places = key::positions(fields, &rows);
+        Self(rows.iter().zip(places).filter_map(|((id, _), place)| Some((place?, (*id).clone()))).collect())
     }
 
     fn range(&self, plan: &Plan) -> impl DoubleEndedIterator<Item = &Id> {

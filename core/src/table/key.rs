@@ -18,7 +18,7 @@
 use std::cmp::Ordering;
 
 use crate::body::{Body, Scalar};
-use crate::log::entry::Record;
+use crate::log::entry::{Id, Record};
 
 const NULL: u8 = 1;
 const FALSE: u8 = 2;
@@ -124,6 +124,26 @@ impl<'a> Positions<'a> {
         self.buffer.extend_from_slice(id.as_bytes());
         Some(self.buffer.as_slice().into())
     }
+}
+
+/// Where each of these records stands, none of which is deleted; as [`Positions::of`] says of one.
+pub(super) fn positions<B: Body>(fields: &[String], rows: &[(&Id, &Record<B>)]) -> Vec<Option<Position>> {
+    let bodies: Vec<&B> = rows.iter().map(|(_, record)| &record.data).collect();
+    let mut places: Vec<Option<Vec<u8>>> = vec![Some(Vec::new()); rows.len()];
+    for field in fields {
+        for (place, scalar) in places.iter_mut().zip(B::column(&bodies, field)) {
+            match (place.as_mut(), scalar) {
+                (Some(place), Some(scalar)) => encode(&scalar, place),
+                _ => *place = None,
+            }
+        }
+    }
+    let ended = |(place, (id, _)): (Option<Vec<u8>>, &(&Id, &Record<B>))| {
+        let mut place = place?;
+        place.extend_from_slice(id.as_bytes());
+        Some(place.into_boxed_slice())
+    };
+    places.into_iter().zip(rows).map(ended).collect()
 }
 
 #[cfg(test)]
