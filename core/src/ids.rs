@@ -2,12 +2,22 @@
 
 const PREFIX: &str = "temp_";
 
+/// Of the time, and of the random part.
+const DIGITS_MIN: usize = 13;
+
 /// The id a record is born with: `temp_<timestamp>_<random>_<entityType>`, where the random part is base 36 and thirteen
 /// characters long. The time leads, so ids of one device sort by when they were made (until 2286, when a millisecond
 /// time grows a digit), and those of one moment by their random part.
 #[must_use]
 pub fn temporary_id(timestamp_ms: u64, random: u64, table: &str) -> String {
-    format!("{PREFIX}{timestamp_ms:013}_{}_{table}", base36(random))
+    let mut id = String::with_capacity(PREFIX.len() + 2 * (DIGITS_MIN + 1) + table.len());
+    id.push_str(PREFIX);
+    push_number(&mut id, timestamp_ms, 10);
+    id.push('_');
+    push_number(&mut id, random, 36);
+    id.push('_');
+    id.push_str(table);
+    id
 }
 
 /// Whether an id has the form of a temporary one. Server ids never do.
@@ -32,15 +42,20 @@ pub fn is_uuid(id: &str) -> bool {
         })
 }
 
-fn base36(mut number: u64) -> String {
+/// Without the machinery of `format!`, which would cost more than all else that makes a record.
+fn push_number(text: &mut String, mut number: u64, base: u64) {
     const DIGITS: &[u8; 36] = b"0123456789abcdefghijklmnopqrstuvwxyz";
-    let mut reversed = Vec::with_capacity(13);
-    while number > 0 || reversed.len() < 13 {
-        // The remainder is below 36, so the index is in range.
-        reversed.push(char::from(DIGITS[usize::try_from(number % 36).unwrap_or(0)]));
-        number /= 36;
+    // As many as a number can have in base 10.
+    let mut digits = [b'0'; 20];
+    let mut first = digits.len();
+    while number > 0 {
+        first -= 1;
+        // The remainder is below the base, so the index is in range.
+        digits[first] = DIGITS[usize::try_from(number % base).unwrap_or(0)];
+        number /= base;
     }
-    reversed.iter().rev().collect()
+    let first = first.min(digits.len() - DIGITS_MIN);
+    text.extend(digits[first..].iter().map(|digit| char::from(*digit)));
 }
 
 #[cfg(test)]

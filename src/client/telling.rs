@@ -81,9 +81,10 @@ impl Instance {
                 let _ = changed.call1(&JsValue::UNDEFINED, &array_of(&records));
             }
         }
-        let touched = self.engine.take_touched();
-        if self.told.wants_changes.get() {
-            for (table, ids) in touched {
+        if !self.told.wants_changes.get() {
+            self.engine.forget_touched();
+        } else {
+            for (table, ids) in self.engine.take_touched() {
                 let ids = ids.iter().map(|id| JsValue::from_str(id)).collect();
                 let _ = self.observer.change(&table, &ids);
             }

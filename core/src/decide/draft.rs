@@ -3,7 +3,11 @@
 //! Several commands are decided into one entry, each on what those before it decided; and the entry may turn out void,
 //! so nothing of it touches the state until it is known to be valid.
 
-use std::{collections::BTreeSet, rc::Rc};
+use std::{
+    cell::{Ref, RefCell},
+    collections::BTreeSet,
+    rc::Rc,
+};
 
 use rustc_hash::FxHashMap;
 
@@ -28,23 +32,61 @@ type Key = (Id, Id);
 pub struct Draft<'s, B: Body> {
     state: &'s State<B>,
     changes: Vec<Change<B>>,
+    /// Where among the changes rows of records and mutations are. Brought up to date when somebody asks: who writes ten
+    /// thousand new records never does.
+    places: RefCell<Places>,
     /// Where in `changes` the latest row of a key is.
-    records: FxHashMap<Key, usize>,
     bases: FxHashMap<Key, usize>,
-    mutations: FxHashMap<Id, usize>,
-    /// Mutations put by this draft, by the record that they belong to now.
-    mutations_of: FxHashMap<Key, BTreeSet<u64>>,
-    by_sequence: FxHashMap<u64, Id>,
-    /// Who among the mutations put by this draft named an id as a dependency.
-    dependents: FxHashMap<Id, BTreeSet<Id>>,
     conflicts: FxHashMap<Id, usize>,
     mappings: FxHashMap<Id, Id>,
     cursors: FxHashMap<Id, usize>,
     meta: FxHashMap<Id, usize>,
+    changes_records: bool,
     next_sequence: u64,
     /// Where the newest line of the activity log is.
     last_line: Option<usize>,
     stats: FxHashMap<Id, usize>,
+}
+
+#[derive(Default)]
+struct Places {
+    /// So many of the changes are looked at.
+    until: usize,
+    records: FxHashMap<Key, usize>,
+    mutations: FxHashMap<Id, usize>,
+    /// The mutations that were put, by the record that they belonged to then.
+    mutations_of: FxHashMap<Key, Vec<Id>>,
+    /// Who among them named an id as a dependency.
+    dependents: FxHashMap<Id, Vec<Id>>,
+}
+
+impl Places {
+    fn follow<B>(&mut self, changes: &[Change<B>]) {
+        for (at, change) in changes.iter().enumerate().skip(self.until) {
+            match change {
+                Change::Record { table, id, .. } => {
+                    self.records.insert((table.clone(), id.clone()), at);
+                }
+                Change::Mutation { id, row } => {
+                    self.mutations.insert(id.clone(), at);
+                    let Some(mutation) = row else { continue };
+                    let key = (mutation.table.clone(), mutation.record_id.clone());
+                    note(self.mutations_of.entry(key).or_default(), id);
+                    for dependency in &mutation.dependencies {
+                        note(self.dependents.entry(dependency.clone()).or_default(), id);
+                    }
+                }
+                _ => {}
+            }
+        }
+        self.until = changes.len();
+    }
+}
+
+fn note(ids: &mut Vec<Id>, id: &Id) {
+    if !ids.contains(id) {
+        ids.push(id.clone());
+    }
 }
 
 /// How far a draft had come, to go back there when a command fails half way.
@@ -56,16 +98,13 @@ impl<'s, B: Body> Draft<'s, B> {
         Self {
             state,
             changes: Vec::new(),
-            records: FxHashMap::default(),
+            places: RefCell::default(),
             bases: FxHashMap::default(),
-            mutations: FxHashMap::default(),
-            mutations_of: FxHashMap::default(),
-            by_sequence: FxHashMap::default(),
-            dependents: FxHashMap::default(),
             conflicts: FxHashMap::default(),
             mappings: FxHashMap::default(),
             cursors: FxHashMap::default(),
             meta: FxHashMap::default(),
+            changes_records: false,
             next_sequence: state.outbox.next_sequence(),
             last_line: None,
             stats: FxHashMap::default(),
@@ -105,10 +144,33 @@ impl<'s, B: Body> Draft<'s, B> {
         self.state
     }
 
+    fn places(&self) -> Ref<'_, Places> {
+        if self.places.borrow().until < self.changes.len() {
+            self.places.borrow_mut().follow(&self.changes);
+        }
+        self.places.borrow()
+    }
+
+    /// Where this draft puts a record, if it does.
+    fn record_at(&self, table: &Id, id: &Id) -> Option<usize> {
+        if !self.changes_records {
+            return None;
+        }
+        self.places().records.get(&(table.clone(), id.clone())).copied()
+    }
+
+    fn mutation_at(&self, id: &str) -> Option<usize> {
+        self.places().mutations.get(id).copied()
+    }
+
+    fn puts_mutation(&self, mutation: &Mutation<B>) -> bool {
+        self.mutation_at(&mutation.id).is_some()
+    }
+
     /// A record as this draft leaves it, tombstones included.
     #[must_use]
     pub fn record(&self, table: &Id, id: &Id) -> Option<&Record<B>> {
-        match self.records.get(&(table.clone(), id.clone())).map(|at| &self.changes[*at]) {
+        match self.record_at(table, id).map(|at| &self.changes[at]) {
             Some(Change::Record { row, .. }) => row.as_ref(),
             _ => self.state.record(table, id),
         }
@@ -121,8 +183,9 @@ impl<'s, B: Body> Draft<'s, B> {
     }
 
     /// The records of a table that this draft puts or takes away, in no order.
-    pub fn drafted<'a>(&'a self, table: &'a str) -> impl Iterator<Item = &'a Id> {
-        self.records.keys().filter(move |(of, _)| **of == *table).map(|(_, id)| id)
+    pub fn drafted(&self, table: &str) -> Vec<Id> {
+        let places = self.places();
+        places.records.keys().filter(|(of, _)| **of == *table).map(|(_, id)| id.clone()).collect()
     }
 
     /// The exchanges of ids in this draft: temporary id, server id.
@@ -132,7 +195,7 @@ impl<'s, B: Body> Draft<'s, B> {
 
     #[must_use]
     pub fn changes_records(&self) -> bool {
-        !self.records.is_empty()
+        self.changes_records
     }
 
     #[must_use]
@@ -145,7 +208,7 @@ impl<'s, B: Body> Draft<'s, B> {
 
     #[must_use]
     pub fn mutation(&self, id: &str) -> Option<&Rc<Mutation<B>>> {
-        match self.mutations.get(id).map(|at| &self.changes[*at]) {
+        match self.mutation_at(id).map(|at| &self.changes[at]) {
             Some(Change::Mutation { row, .. }) => row.as_ref(),
             _ => self.state.outbox.get(id),
         }
@@ -179,40 +242,35 @@ impl<'s, B: Body> Draft<'s, B> {
     /// One record's mutations, in the order of writing.
     #[must_use]
     pub fn mutations_of(&self, table: &Id, id: &Id) -> Vec<Rc<Mutation<B>>> {
-        let key = (table.clone(), id.clone());
-        let mut found: Vec<Rc<Mutation<B>>> = self
-            .state
-            .outbox
-            .of_record(table, id)
-            .filter(|mutation| !self.mutations.contains_key(&mutation.id))
-            .cloned()
-            .collect();
-        let drafted = self.mutations_of.get(&key).into_iter().flatten();
-        found.extend(
-            drafted
-                .filter_map(|sequence| self.mutation(self.by_sequence.get(sequence)?))
-                .filter(|mutation| mutation.table == *table && mutation.record_id == *id)
-                .cloned(),
-        );
-        found.sort_by_key(|mutation| mutation.sequence);
+        let held = self.state.outbox.of_record(table, id);
+        let mut found: Vec<_> = held.filter(|mutation| !self.puts_mutation(mutation)).cloned().collect();
+        let places = self.places();
+        if let Some(drafted) = places.mutations_of.get(&(table.clone(), id.clone())) {
+            let drafted = drafted.iter().filter_map(|id| self.mutation(id));
+            let here = drafted.filter(|mutation| mutation.table == *table && mutation.record_id == *id);
+            found.extend(here.cloned());
+            found.sort_by_key(|mutation| mutation.sequence);
+        }
         found
     }
 
     /// The mutations that name `id` as a dependency, in the order of writing.
     #[must_use]
     pub fn dependents(&self, id: &Id) -> Vec<Rc<Mutation<B>>> {
-        let untouched = self.state.outbox.dependents(id).filter(|m| !self.mutations.contains_key(&m.id));
-        let drafted = self.dependents.get(id).into_iter().flatten().filter_map(|key| self.mutation(key));
+        let held = self.state.outbox.dependents(id).filter(|mutation| !self.puts_mutation(mutation));
+        let places = self.places();
+        let drafted = places.dependents.get(id).into_iter().flatten().filter_map(|key| self.mutation(key));
         let mut found: Vec<_> =
-            untouched.chain(drafted.filter(|m| m.dependencies.contains(id))).cloned().collect();
+            held.chain(drafted.filter(|mutation| mutation.dependencies.contains(id))).cloned().collect();
         found.sort_by_key(|mutation| mutation.sequence);
         found
     }
 
     /// All mutations, in no order.
     pub fn all_mutations(&self) -> impl Iterator<Item = &Rc<Mutation<B>>> {
-        let untouched = self.state.outbox.iter().filter(|m| !self.mutations.contains_key(&m.id));
-        untouched.chain(self.mutations.keys().filter_map(|id| self.mutation(id)))
+        let held = self.state.outbox.iter().filter(|mutation| !self.puts_mutation(mutation));
+        let drafted: Vec<Id> = self.places().mutations.keys().cloned().collect();
+        held.chain(drafted.into_iter().filter_map(|id| self.mutation(&id)))
     }
 
     /// The live records of `child` whose foreign key `field` is `id`.
@@ -224,16 +282,11 @@ impl<'s, B: Body> Draft<'s, B> {
             .map(|table| table.referencing(field, id))
             .into_iter()
             .flatten()
-            .filter(|child_id| !self.records.contains_key(&(child.clone(), child_id.clone())))
+            .filter(|child_id| self.record_at(child, child_id).is_none())
             .collect();
-        let drafted = self.records.keys().filter(|(table, _)| table == child);
-        found.extend(
-            drafted
-                .filter(|(table, child_id)| {
-                    self.live(table, child_id).is_some_and(|row| row.data.text(field).as_deref() == Some(id))
-                })
-                .map(|(_, child_id)| child_id.clone()),
-        );
+        found.extend(self.drafted(child).into_iter().filter(|child_id| {
+            self.live(child, child_id).is_some_and(|row| row.data.text(field).as_deref() == Some(id))
+        }));
         found.into_iter().collect()
     }
 
@@ -257,7 +310,7 @@ impl<'s, B: Body> Draft<'s, B> {
     pub(crate) fn amend_record(&mut self, table: &Id, id: &Id, data: B) {
         let Some(record) = self.record(table, id) else { return };
         let amended = Record { data, ..record.clone() };
-        match self.records.get(&(table.clone(), id.clone())).and_then(|at| self.changes.get_mut(*at)) {
+        match self.record_at(table, id).and_then(|at| self.changes.get_mut(at)) {
             Some(Change::Record { row, .. }) => *row = Some(amended),
             _ => self.put_record(table, id, Some(amended)),
         }
@@ -450,21 +503,12 @@ impl<'s, B: Body> Draft<'s, B> {
     fn push(&mut self, change: Change<B>) {
         let at = self.changes.len();
         match &change {
-            Change::Record { table, id, .. } => {
-                self.records.insert((table.clone(), id.clone()), at);
-            }
+            Change::Record { .. } => self.changes_records = true,
             Change::Base { table, id, .. } => {
                 self.bases.insert((table.clone(), id.clone()), at);
             }
-            Change::Mutation { id, row } => {
-                self.mutations.insert(id.clone(), at);
+            Change::Mutation { row, .. } => {
                 if let Some(mutation) = row {
-                    let key = (mutation.table.clone(), mutation.record_id.clone());
-                    self.mutations_of.entry(key).or_default().insert(mutation.sequence);
-                    self.by_sequence.insert(mutation.sequence, id.clone());
-                    for dependency in &mutation.dependencies {
-                        self.dependents.entry(dependency.clone()).or_default().insert(id.clone());
-                    }
                     self.next_sequence = self.next_sequence.max(mutation.sequence + 1);
                 }
             }

@@ -33,27 +33,28 @@ impl Mint {
 
     /// The n-th mutation id: a UUID of version 7 (RFC 9562, section 5.7).
     #[must_use]
-    pub fn mutation_id(&self, n: u64) -> String {
+    pub fn mutation_id(&self, n: u64) -> Id {
         self.uuid(n * 2)
     }
 
     /// The n-th record id that stays: a UUID of version 7.
     #[must_use]
-    pub fn record_uuid(&self, n: u64) -> String {
+    pub fn record_uuid(&self, n: u64) -> Id {
         self.uuid(n * 2 + 1)
     }
 
     /// The n-th temporary record id (V3). Those of one command sort in the order in which they were made.
     #[must_use]
-    pub fn temporary_id(&self, n: u64, table: &str) -> String {
-        temporary_id(self.now_ms, (self.mix(1, 0) >> 1) + n, table)
+    pub fn temporary_id(&self, n: u64, table: &str) -> Id {
+        temporary_id(self.now_ms, (self.mix(1, 0) >> 1) + n, table).into()
     }
 
-    fn uuid(&self, n: u64) -> String {
+    fn uuid(&self, n: u64) -> Id {
         let mut random = [0_u8; 10];
         random[..8].copy_from_slice(&self.mix(2, n).to_be_bytes());
         random[8..].copy_from_slice(&self.mix(3, n).to_be_bytes()[..2]);
-        uuid::Builder::from_unix_timestamp_millis(self.now_ms, &random).into_uuid().to_string()
+        let uuid = uuid::Builder::from_unix_timestamp_millis(self.now_ms, &random).into_uuid();
+        (&*uuid.hyphenated().encode_lower(&mut uuid::Uuid::encode_buffer())).into()
     }
 
     /// `SplitMix64` over both halves of the seed, a stream and a counter: each output bit depends on all of them.
@@ -80,7 +81,7 @@ mod tests {
     #[test]
     fn ids_are_distinct_and_repeatable() {
         let mint = Mint { now_ms: 1_760_000_000_000, seed: [7, 11], session: 0, offset: None };
-        let ids: BTreeSet<String> = (0..5_000)
+        let ids: BTreeSet<Id> = (0..5_000)
             .flat_map(|n| [mint.mutation_id(n), mint.record_uuid(n), mint.temporary_id(n, "tasks")])
             .collect();
         assert_eq!(ids.len(), 15_000);

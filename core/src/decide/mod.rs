@@ -299,17 +299,17 @@ impl Writing<'_> {
 
     fn temporary_id(&mut self, table: &str) -> Id {
         self.records += 1;
-        self.mint.temporary_id(self.records, table).into()
+        self.mint.temporary_id(self.records, table)
     }
 
     fn record_uuid(&mut self) -> Id {
         self.records += 1;
-        self.mint.record_uuid(self.records).into()
+        self.mint.record_uuid(self.records)
     }
 
     fn mutation_id(&mut self) -> Id {
         self.mutations += 1;
-        self.mint.mutation_id(self.mutations).into()
+        self.mint.mutation_id(self.mutations)
     }
 
     /// A new mutation at the end of the outbox, with neither base nor dependencies.

@@ -30,7 +30,7 @@ pub(super) fn mark<B: Body>(draft: &mut Draft<'_, B>, writing: &Writing<'_>, mut
             // Its outcome is unknown: it goes again as it was marked, and needs no new mark.
             MutationState::Sending if planted!("sent-again-as-another") && !mutation.withdrawing => {
                 let mut again = (**mutation).clone();
-                again.id = writing.mint.mutation_id(again.sequence).into();
+                again.id = writing.mint.mutation_id(again.sequence);
                 marked.push(again.id.clone());
                 draft.remove_mutation(id);
                 draft.put_mutation(again);

@@ -161,9 +161,9 @@ impl<P: Ports> Engine<P> {
         let now = signed(self.ports.clock().elapsed_ms());
         let vitals = self.vitals.borrow();
         // Not the first in the order of writing: one that was parked and is sent again keeps its place there.
-        let mut waiting = vitals.by_age().filter_map(|id| state.outbox.get(id));
+        let mut waiting = vitals.by_age().filter_map(|sequence| state.outbox.at(sequence));
         let oldest = waiting.find(|mutation| !state.is_blocked(mutation)).map(|mutation| {
-            let age_ms = vitals.ready_for_ms(&mutation.id, now);
+            let age_ms = vitals.ready_for_ms(mutation.sequence, now);
             Oldest {
                 id: mutation.id.clone(),
                 table: mutation.table.clone(),

@@ -102,6 +102,7 @@ fn holds<B: crate::body::Body>(stored: &[Stored<B>], position: &Position) -> Res
 struct Notes<'e, P: Ports> {
     engine: &'e Engine<P>,
     live: &'e mut LiveQueries,
+    touched: &'e mut BTreeMap<Id, Vec<Id>>,
 }
 
 impl<P: Ports> Observer<P::Body> for Notes<'_, P> {
@@ -112,7 +113,12 @@ impl<P: Ports> Observer<P::Body> for Notes<'_, P> {
         before: Option<&Record<P::Body>>,
         after: Option<&Record<P::Body>>,
     ) {
-        self.engine.touched.borrow_mut().entry(table.clone()).or_default().insert(id.clone());
+        match self.touched.get_mut(table) {
+            Some(ids) => ids.push(id.clone()),
+            None => {
+                self.touched.insert(table.clone(), vec![id.clone()]);
+            }
+        }
         self.live.record_changed(table, id, before, after);
     }
 
@@ -149,7 +155,8 @@ impl<P: Ports> Engine<P> {
         }
         self.vitals.borrow_mut().observe(&state, &changes, self.now());
         let live = &mut self.live.borrow_mut();
-        state.apply(changes, &mut Notes { engine: self, live });
+        let touched = &mut self.touched.borrow_mut();
+        state.apply(changes, &mut Notes { engine: self, live, touched });
         state.advance(position, requires);
         drop(state);
         self.event(Event::Folded);

@@ -25,7 +25,7 @@ mod tests;
 
 use std::{
     cell::{Cell, Ref, RefCell},
-    collections::{BTreeMap, BTreeSet, VecDeque},
+    collections::{BTreeMap, VecDeque},
     rc::Rc,
 };
 
@@ -75,7 +75,7 @@ pub struct Engine<P: Ports> {
     /// Queries that somebody watches.
     pub live: RefCell<LiveQueries>,
     /// Records that changed since somebody last asked, by table.
-    touched: RefCell<BTreeMap<Id, BTreeSet<Id>>>,
+    touched: RefCell<BTreeMap<Id, Vec<Id>>>,
     /// Held while the store is read into the state or appended to, so that the state moves in the order of the log.
     gate: Mutex<()>,
     queue: RefCell<VecDeque<commit::Waiting<P::Body>>>,
@@ -184,8 +184,18 @@ impl<P: Ports> Engine<P> {
     }
 
     /// The records that changed since this was last asked, by table.
-    pub fn take_touched(&self) -> BTreeMap<Id, BTreeSet<Id>> {
-        self.touched.take()
+    pub fn take_touched(&self) -> BTreeMap<Id, Vec<Id>> {
+        let mut touched = self.touched.take();
+        for ids in touched.values_mut() {
+            ids.sort();
+            ids.dedup();
+        }
+        touched
+    }
+
+    /// Nobody wants to know.
+    pub fn forget_touched(&self) {
+        self.touched.take();
     }
 
     fn mark(&self) -> Mark {

@@ -13,7 +13,7 @@ use rustc_hash::FxHashMap;
 use crate::{
     activity::What,
     body::Body,
-    log::entry::{Change, Id, Mutation},
+    log::entry::{Change, Mutation},
     outbox::BACKOFF_MS_MAX,
     schema::Schema,
     state::State,
@@ -39,10 +39,10 @@ impl Now {
 
 #[derive(Debug, Default)]
 pub(super) struct Vitals {
-    /// Since when each mutation that is not parked could be sent.
-    ready_since: FxHashMap<Id, Elapsed>,
+    /// Since when each mutation that is not parked could be sent, by its place in the order of writing.
+    ready_since: FxHashMap<u64, Elapsed>,
     /// The same, the oldest first.
-    by_age: BTreeSet<(Elapsed, Id)>,
+    by_age: BTreeSet<(Elapsed, u64)>,
     /// When the server last settled a mutation.
     settled_at: Option<Elapsed>,
     /// Until when the server asked not to be asked.
@@ -65,15 +65,21 @@ impl Vitals {
     pub(super) fn observe<B: Body>(&mut self, state: &State<B>, changes: &[Change<B>], now: Now) {
         if state.outbox.counts().parked > 0 && changes.iter().any(|change| is_decided(state, change)) {
             // What was blocked by it could not be sent before now.
-            for blocked in state.blocked().filter_map(|at| state.outbox.at(at)) {
-                self.set_ready(&blocked.id, now.elapsed);
+            for blocked in state.blocked() {
+                self.set_ready(blocked, now.elapsed);
             }
         }
         for change in changes {
             match change {
-                Change::Mutation { id, row: Some(mutation) } => self.observe_mutation(id, mutation, now),
-                Change::Mutation { id, row: None } => {
-                    self.forget(id);
+                Change::Mutation { id, row } => {
+                    let known = state.outbox.get(id).map(|mutation| mutation.sequence);
+                    let now_at = row.as_ref().map(|mutation| mutation.sequence);
+                    if let Some(known) = known.filter(|known| Some(*known) != now_at) {
+                        self.forget(known);
+                    }
+                    if let Some(mutation) = row {
+                        self.observe_mutation(mutation, now);
+                    }
                 }
                 Change::Stats { table, row } if row.settled() > state.stats(table).settled() => {
                     self.settled_at = Some(now.elapsed);
@@ -93,35 +99,37 @@ impl Vitals {
         }
     }
 
-    fn set_ready(&mut self, id: &Id, since: Elapsed) {
-        self.forget(id);
-        self.ready_since.insert(id.clone(), since);
-        self.by_age.insert((since, id.clone()));
+    fn set_ready(&mut self, sequence: u64, since: Elapsed) {
+        if let Some(before) = self.ready_since.insert(sequence, since) {
+            self.by_age.remove(&(before, sequence));
+        }
+        self.by_age.insert((since, sequence));
     }
 
-    fn forget(&mut self, id: &Id) {
-        if let Some(since) = self.ready_since.remove(id) {
-            self.by_age.remove(&(since, id.clone()));
+    fn forget(&mut self, sequence: u64) {
+        if let Some(since) = self.ready_since.remove(&sequence) {
+            self.by_age.remove(&(since, sequence));
         }
     }
 
-    /// The mutations that are not parked, those first that could be sent for longest.
-    pub(super) fn by_age(&self) -> impl Iterator<Item = &Id> {
-        self.by_age.iter().map(|(_, id)| id)
+    /// The places in the order of writing of the mutations that are not parked, those first that could be sent for longest.
+    pub(super) fn by_age(&self) -> impl Iterator<Item = u64> {
+        self.by_age.iter().map(|(_, sequence)| *sequence)
     }
 
-    fn observe_mutation<B>(&mut self, id: &Id, mutation: &Mutation<B>, now: Now) {
+    fn observe_mutation<B>(&mut self, mutation: &Mutation<B>, now: Now) {
+        let sequence = mutation.sequence;
         if mutation.state.is_parked() {
-            self.forget(id);
+            self.forget(sequence);
             return;
         }
         match mutation.next_attempt_at {
             // It is to wait: until then it is not late. A time further off than any backoff is a clock that was set back.
             Some(due) if due > now.device_ms && due - now.device_ms <= BACKOFF_MS_MAX => {
-                self.set_ready(id, now.elapsed + signed(due - now.device_ms));
+                self.set_ready(sequence, now.elapsed + signed(due - now.device_ms));
             }
-            _ if self.ready_since.contains_key(id) => {}
-            _ => self.set_ready(id, now.elapsed),
+            _ if self.ready_since.contains_key(&sequence) => {}
+            _ => self.set_ready(sequence, now.elapsed),
         }
     }
 
@@ -151,8 +159,8 @@ impl Vitals {
         let known = std::mem::take(&mut self.ready_since);
         self.by_age.clear();
         for mutation in state.outbox.iter().filter(|mutation| !mutation.state.is_parked()) {
-            let since = known.get(&mutation.id).copied().unwrap_or_else(|| now.when(mutation.timestamp));
-            self.set_ready(&mutation.id, since);
+            let since = known.get(&mutation.sequence).copied().unwrap_or_else(|| now.when(mutation.timestamp));
+            self.set_ready(mutation.sequence, since);
         }
         let schema = state.schema();
         if before.head.key == 0 {
@@ -195,8 +203,8 @@ impl Vitals {
     }
 
     /// For how long a mutation could have been sent, in milliseconds.
-    pub(super) fn ready_for_ms(&self, mutation: &str, now: Elapsed) -> u64 {
-        since(self.ready_since.get(mutation).copied(), now)
+    pub(super) fn ready_for_ms(&self, sequence: u64, now: Elapsed) -> u64 {
+        since(self.ready_since.get(&sequence).copied(), now)
     }
 
     /// For how long the server has settled nothing, of mutations of which the oldest could have been sent for `ready_ms`.

@@ -79,7 +79,7 @@ pub(crate) fn derive<'s, B: Body>(draft: &mut Draft<'s, B>, may_derive_all: bool
     let put: FxHashMap<&str, Vec<Id>> = schema
         .rollups
         .iter()
-        .map(|group| (group.parent.as_str(), draft.drafted(&group.parent).cloned().collect()))
+        .map(|group| (group.parent.as_str(), draft.drafted(&group.parent)))
         .collect();
     let mut exchanged: FxHashMap<Id, Vec<Id>> = FxHashMap::default();
     for (temporary, server) in draft.exchanges() {
@@ -244,7 +244,7 @@ impl<'s> Derivation<'s> {
 
     fn affected<B: Body>(&self, draft: &Draft<'_, B>) -> Affected {
         let mut affected = Affected::default();
-        for id in draft.drafted(&self.child) {
+        for id in &draft.drafted(&self.child) {
             let before = self.part(draft, draft.state().record(&self.child, id));
             let after = self.part(draft, draft.record(&self.child, id));
             affected.drafted.insert(id.clone());

@@ -20,7 +20,7 @@ pub struct Outbox<B> {
     by_sequence: BTreeMap<u64, Rc<Mutation<B>>>,
     sequences: FxHashMap<Id, u64>,
     /// The sequences of each record's mutations, ascending.
-    by_record: FxHashMap<(Id, Id), Vec<u64>>,
+    by_record: FxHashMap<(Id, Id), Places>,
     counts: Counts,
     by_table: FxHashMap<Id, Counts>,
     parked: BTreeSet<u64>,
@@ -81,7 +81,7 @@ impl<B> Outbox<B> {
         }
         self.remove(&mutation.id.clone());
         let key = (mutation.table.clone(), mutation.record_id.clone());
-        insert_sorted(self.by_record.entry(key).or_default(), mutation.sequence);
+        self.by_record.entry(key).or_default().insert(mutation.sequence);
         for dependency in &mutation.dependencies {
             self.dependents.entry(dependency.clone()).or_default().insert(mutation.sequence);
         }
@@ -103,9 +103,9 @@ impl<B> Outbox<B> {
         }
         self.touch_around(&mutation);
         let key = (mutation.table.clone(), mutation.record_id.clone());
-        if let Some(sequences) = self.by_record.get_mut(&key) {
-            sequences.retain(|other| *other != sequence);
-            if sequences.is_empty() {
+        if let Some(places) = self.by_record.get_mut(&key) {
+            places.remove(sequence);
+            if places.as_slice().is_empty() {
                 self.by_record.remove(&key);
             }
         }
@@ -136,8 +136,8 @@ impl<B> Outbox<B> {
         order.touch([mutation.sequence]);
         order.touch(self.dependents.get(&mutation.id).into_iter().flatten().copied());
         let key = (mutation.table.clone(), mutation.record_id.clone());
-        let of_record = self.by_record.get(&key).into_iter().flatten();
-        order.touch(of_record.copied().find(|other| *other > mutation.sequence));
+        let of_record = self.by_record.get(&key).map(Places::as_slice).unwrap_or_default();
+        order.touch(of_record.iter().copied().find(|other| *other > mutation.sequence));
     }
 
     #[must_use]
@@ -163,8 +163,8 @@ impl<B> Outbox<B> {
 
     /// One record's, in the order of writing.
     pub fn of_record(&self, table: &Id, id: &Id) -> impl DoubleEndedIterator<Item = &Rc<Mutation<B>>> {
-        let sequences = self.by_record.get(&(table.clone(), id.clone()));
-        sequences.into_iter().flatten().filter_map(|sequence| self.by_sequence.get(sequence))
+        let places = self.by_record.get(&(table.clone(), id.clone()));
+        places.map(Places::as_slice).unwrap_or_default().iter().filter_map(|sequence| self.by_sequence.get(sequence))
     }
 
     /// The mutations that name `id` as a dependency, in the order of writing.
@@ -221,8 +221,42 @@ fn stands_the_same<B>(before: &Mutation<B>, after: &Mutation<B>) -> bool {
         && before.dependencies == after.dependencies
 }
 
-fn insert_sorted(sequences: &mut Vec<u64>, sequence: u64) {
-    if let Err(at) = sequences.binary_search(&sequence) {
-        sequences.insert(at, sequence);
+/// The places of one record's mutations, ascending. Hardly any record has more than one: that costs no allocation.
+#[derive(Clone, Debug, Default)]
+enum Places {
+    #[default]
+    None,
+    One([u64; 1]),
+    Many(Vec<u64>),
+}
+
+impl Places {
+    fn as_slice(&self) -> &[u64] {
+        match self {
+            Self::None => &[],
+            Self::One(place) => place,
+            Self::Many(places) => places,
+        }
+    }
+
+    fn insert(&mut self, sequence: u64) {
+        let Err(at) = self.as_slice().binary_search(&sequence) else { return };
+        match self {
+            Self::None => *self = Self::One([sequence]),
+            Self::One([place]) => {
+                let mut places = vec![*place];
+                places.insert(at, sequence);
+                *self = Self::Many(places);
+            }
+            Self::Many(places) => places.insert(at, sequence),
+        }
+    }
+
+    fn remove(&mut self, sequence: u64) {
+        match self {
+            Self::One([place]) if *place == sequence => *self = Self::None,
+            Self::Many(places) => places.retain(|place| *place != sequence),
+            Self::None | Self::One(_) => {}
+        }
     }
 }

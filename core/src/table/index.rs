@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::ops::Bound;
 
 use super::key::{self, Position, Positions};
-use super::{Order, Plan, Row};
+use super::{Order, Plan, Rows};
 use crate::body::Body;
 use crate::log::entry::{Id, Record};
 
@@ -16,7 +16,7 @@ use crate::log::entry::{Id, Record};
 pub(super) struct Entries(BTreeMap<Position, Id>);
 
 impl Entries {
-    pub(super) fn build<B: Body>(fields: &[String], rows: &BTreeMap<Id, Row<B>>) -> Self {
+    pub(super) fn build<B: Body>(fields: &[String], rows: &Rows<B>) -> Self {
         let rows: Vec<(&Id, &Record<B>)> =
             rows.iter().map(|(id, row)| (id, &row.record)).filter(|(_, record)| !record.deleted).collect();
         let places = key::positions(fields, &rows);
@@ -63,7 +63,7 @@ impl Index {
         Self { fields, entries: OnceCell::new() }
     }
 
-    pub(super) fn entries<B: Body>(&self, rows: &BTreeMap<Id, Row<B>>) -> &Entries {
+    pub(super) fn entries<B: Body>(&self, rows: &Rows<B>) -> &Entries {
         self.entries.get_or_init(|| Entries::build(&self.fields, rows))
     }
 

@@ -19,9 +19,9 @@ mod index;
 mod key;
 mod plan;
 mod query;
+mod rows;
 
 use std::cell::OnceCell;
-use std::collections::BTreeMap;
 
 use rustc_hash::FxHashMap;
 
@@ -31,6 +31,7 @@ use crate::log::entry::{Id, Record};
 use index::{Entries, Index, window};
 pub(crate) use key::{Position, Positions};
 pub use plan::Plan;
+use rows::Rows;
 pub use query::{Order, Query, QueryError, Range};
 
 struct Row<B> {
@@ -70,7 +71,7 @@ impl<B: Body> Row<B> {
 
 /// The records of one table, by id, and its indexes.
 pub struct Table<B> {
-    rows: BTreeMap<Id, Row<B>>,
+    rows: Rows<B>,
     /// The declared ones, then those that only [`Table::referencing`] reads.
     indexes: Vec<Index>,
     declared: usize,
@@ -102,7 +103,7 @@ impl<B: Body> Table<B> {
             }
         }
         Self {
-            rows: BTreeMap::new(),
+            rows: Rows::default(),
             indexes: distinct,
             declared,
             live: 0,
@@ -126,7 +127,7 @@ impl<B: Body> Table<B> {
     /// Whether it holds nothing, not even a tombstone.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.rows.is_empty()
+        self.rows.len() == 0
     }
 
     /// A record, also a deleted one.
@@ -138,7 +139,7 @@ impl<B: Body> Table<B> {
     /// Every record in the order of ids, tombstones included.
     #[must_use]
     pub fn iter(&self) -> impl DoubleEndedIterator<Item = (&Id, &Record<B>)> {
-        self.rows.iter().map(|(id, row)| (id, &row.record))
+        self.rows.ordered().map(|(id, row)| (id, &row.record))
     }
 
     /// Changes with every [`put`](Self::put) of this record, and is no other record's. It says nothing across two
@@ -162,7 +163,7 @@ impl<B: Body> Table<B> {
 
     /// Takes a record away altogether; a deletion that is to be remembered is a [`put`](Self::put).
     pub fn remove(&mut self, id: &str) -> Option<Record<B>> {
-        let (id, row) = self.rows.remove_entry(id)?;
+        let (id, row) = self.rows.remove(id)?;
         self.live -= usize::from(!row.record.deleted);
         for index in &mut self.indexes {
             index.change(&id, Some(&row.record), None);
@@ -170,16 +171,17 @@ impl<B: Body> Table<B> {
         Some(row.record)
     }
 
-    /// Puts many records at once, the later of two with the same id. Fastest in the order of ids, as segments
-    /// hold them.
+    /// Puts many records at once, the later of two with the same id.
     ///
     /// The indexes are forgotten and built again at their next use: this is for loading. A few records among many
     /// that are already there and queried are better [put](Self::put) one by one.
     pub fn extend(&mut self, records: impl IntoIterator<Item = (Id, Record<B>)>) {
-        let mut rows: BTreeMap<Id, Row<B>> =
-            records.into_iter().map(|(id, record)| (id, self.row(record))).collect();
-        // Merges two sorted runs in one walk, and takes the new row where both have one.
-        self.rows.append(&mut rows);
+        let records = records.into_iter();
+        self.rows.reserve(records.size_hint().0);
+        for (id, record) in records {
+            let row = self.row(record);
+            self.rows.insert(id, row);
+        }
         self.live = self.rows.values().filter(|row| !row.record.deleted).count();
         self.indexes.iter_mut().for_each(Index::forget);
     }
@@ -260,7 +262,7 @@ impl<B: Body> Table<B> {
     #[must_use]
     pub fn run(&self, plan: &Plan) -> Vec<Id> {
         if plan.fields.is_empty() {
-            let live = self.rows.iter().filter(|(_, row)| !row.record.deleted).map(|(id, _)| id);
+            let live = self.rows.ordered().filter(|(_, row)| !row.record.deleted).map(|(id, _)| id);
             return window(live, plan).cloned().collect();
         }
         self.with_entries(plan, Entries::ids)
