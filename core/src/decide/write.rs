@@ -51,8 +51,7 @@ pub(super) fn create_all<B: Body>(
 ) -> Result<Vec<Id>, Error> {
     let checked = check::whole_each(check::table(draft.schema(), table)?, records);
     let create = |(at, (data, fields)): (usize, (&B, Result<Vec<&str>, Error>))| {
-        let created =
-            fields.and_then(|fields| create_checked(draft, writing, table, data, &fields, options));
+        let created = fields.and_then(|fields| create_checked(draft, writing, table, data, &fields, options));
         created.map_err(|error| if is_list { error.at_record(at) } else { error })
     };
     records.iter().zip(checked).enumerate().map(create).collect()

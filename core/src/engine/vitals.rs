@@ -159,7 +159,8 @@ impl Vitals {
         let known = std::mem::take(&mut self.ready_since);
         self.by_age.clear();
         for mutation in state.outbox.iter().filter(|mutation| !mutation.state.is_parked()) {
-            let since = known.get(&mutation.sequence).copied().unwrap_or_else(|| now.when(mutation.timestamp));
+            let since =
+                known.get(&mutation.sequence).copied().unwrap_or_else(|| now.when(mutation.timestamp));
             self.set_ready(mutation.sequence, since);
         }
         let schema = state.schema();

@@ -76,11 +76,8 @@ pub(crate) fn derive<'s, B: Body>(draft: &mut Draft<'s, B>, may_derive_all: bool
         return sent;
     }
     // Rows that the commands put, before roll-ups add theirs.
-    let put: FxHashMap<&str, Vec<Id>> = schema
-        .rollups
-        .iter()
-        .map(|group| (group.parent.as_str(), draft.drafted(&group.parent)))
-        .collect();
+    let put: FxHashMap<&str, Vec<Id>> =
+        schema.rollups.iter().map(|group| (group.parent.as_str(), draft.drafted(&group.parent))).collect();
     let mut exchanged: FxHashMap<Id, Vec<Id>> = FxHashMap::default();
     for (temporary, server) in draft.exchanges() {
         exchanged.entry(server.clone()).or_default().push(temporary.clone());

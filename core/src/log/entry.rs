@@ -13,10 +13,11 @@ use crate::schema::Priority;
 
 /// The version of every stored shape in this module. What reads one format reads all before it.
 ///
+/// - 4: creates as columns.
 /// - 3: conflicts, and what a mutation knows of them.
 /// - 2: kinds of rows and fields more, each absent from what format 1 wrote and with a value for that.
 /// - 1: the first.
-pub const FORMAT: u32 = 3;
+pub const FORMAT: u32 = 4;
 
 /// Ids are shared: records, indexes and mutations hold the same text.
 pub type Id = Rc<str>;

@@ -11,6 +11,7 @@ pub mod conflict;
 #[cfg(any(test, feature = "contract"))]
 pub mod contract;
 pub mod entry;
+mod fresh;
 pub mod keyspace;
 pub mod manifest;
 pub mod memory;

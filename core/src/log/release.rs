@@ -18,12 +18,12 @@ use serde::{Deserialize, Serialize};
 use super::entry::FORMAT;
 use crate::schema::Schema;
 
-/// The least format that a reader of what this build writes must know. 3: conflicts are kinds of rows that format 2 has no word for.
-pub const MIN_READER: u32 = 3;
+/// The least format that a reader of what this build writes must know. 4: creates are columns, which format 3 would pass over.
+pub const MIN_READER: u32 = 4;
 
 /// The least format that a writer beside this build must know. It has to be raised with every field that is added to a stored
 /// shape and must not get lost: a compaction by an older release writes what it has read, and nothing more.
-pub const MIN_WRITER: u32 = 3;
+pub const MIN_WRITER: u32 = 4;
 
 /// One release of the engine: the format that it knows, and what it asks of others that use the same log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,14 +1,17 @@
 //! Rows as they are stored: the short way to say what most rows are.
 //!
-//! Most rows are one of two. A record that is as the server has it is an id, a version and a time: a run of those is stored
-//! as columns. A create puts a record and a mutation, and the record follows from the mutation: only that is stored. What is
+//! Most rows are one of two. A record that is as the server has it is an id, a version and a time; a create that was just
+//! written, and the record that it made, are two ids and a time ([`super::fresh`]). A run of either is stored as columns. What is
 //! left is stored as it is. Reading a store of 10,000 records is mostly reading this.
+
+use std::{iter::Peekable, vec::IntoIter};
 
 use serde::{Deserialize, Deserializer, Serialize, de};
 
 use super::{
     codec::{CodecError, damaged},
-    entry::{Change, Id, Operation, Record},
+    entry::{Change, Id, Record},
+    fresh::{Found, Fresh},
 };
 use crate::body::{Body, SyncStatus};
 
@@ -16,9 +19,12 @@ use crate::body::{Body, SyncStatus};
 pub(super) struct Rows {
     #[serde(rename = "c")]
     changes: Vec<Change<u32>>,
-    /// Which of the changes are creates that put their record too: [`Record::born_of`] says what it is.
+    /// Which of the changes are creates that put their record too: [`Record::born_of`] says what it is. So it was written up to
+    /// format 3.
     #[serde(rename = "n", default, skip_serializing_if = "Vec::is_empty")]
     births: Vec<usize>,
+    #[serde(rename = "f", default, skip_serializing_if = "Vec::is_empty")]
+    fresh: Vec<Fresh>,
     #[serde(rename = "k", default, skip_serializing_if = "Vec::is_empty")]
     synced: Vec<Synced>,
 }
@@ -46,11 +52,14 @@ impl Rows {
     pub(super) fn pack<B: Body>(changes: &[Change<B>]) -> (Self, Vec<B>) {
         let mut rows = Self::default();
         let mut bodies: Vec<B> = Vec::with_capacity(changes.len());
-        for (at, change) in changes.iter().enumerate() {
+        let mut at = 0;
+        while let Some(change) = changes.get(at) {
+            at += 1;
             if let Some((table, id, record)) = as_synced(change) {
                 rows.add_synced(table, id, record, index_of(&mut bodies, &record.data));
-            } else if is_born_of(change, changes.get(at + 1)) {
-                rows.births.push(rows.changes.len());
+            } else if let Some(found) = Found::at(change, changes.get(at)) {
+                rows.add_fresh(&found, index_of(&mut bodies, found.data()));
+                at += found.changes() - 1;
             } else {
                 rows.changes.push(change.map(&mut |body| index_of(&mut bodies, body)));
             }
@@ -58,10 +67,24 @@ impl Rows {
         (rows, bodies)
     }
 
+    fn add_fresh<B: Body>(&mut self, found: &Found<'_, B>, body: u32) {
+        let (before, after_runs) = (self.changes.len(), self.synced.len());
+        let goes_on =
+            |run: &Fresh| run.before == before && run.after_runs == after_runs && run.goes_on(body, found);
+        if !self.fresh.last().is_some_and(goes_on) {
+            self.fresh.push(Fresh::new(before, after_runs, body, found));
+        }
+        if let Some(run) = self.fresh.last_mut() {
+            run.add(found);
+        }
+    }
+
     fn add_synced<B>(&mut self, table: &Id, id: &Id, record: &Record<B>, body: u32) {
         let before = self.changes.len();
+        let is_cut = self.fresh.last().is_some_and(|run| run.after_runs == self.synced.len());
         let goes_on = |run: &Synced| {
-            run.before == before
+            !is_cut
+                && run.before == before
                 && run.table == *table
                 && run.first_body as usize + run.ids.len() == body as usize
         };
@@ -85,13 +108,16 @@ impl Rows {
     /// The changes again, in their order.
     pub(super) fn unpack<B: Body>(self, bodies: &[B]) -> Result<Vec<Change<B>>, CodecError> {
         let synced: usize = self.synced.iter().map(|run| run.ids.len()).sum();
-        let mut changes = Vec::with_capacity(self.changes.len() + self.births.len() + synced);
+        let fresh: usize = self.fresh.iter().map(Fresh::len).sum();
+        let mut changes = Vec::with_capacity(self.changes.len() + self.births.len() + synced + fresh);
         let mut births = self.births.into_iter().peekable();
-        let mut runs = self.synced.into_iter().peekable();
+        let mut runs = Runs {
+            synced: self.synced.into_iter().peekable(),
+            done: 0,
+            fresh: self.fresh.into_iter().peekable(),
+        };
         for (at, stored) in self.changes.iter().enumerate() {
-            while let Some(run) = runs.next_if(|run| run.before <= at) {
-                run.unpack(bodies, &mut changes)?;
-            }
+            runs.unpack(at, bodies, &mut changes)?;
             let mut missing = None;
             let change = stored.map(&mut |index: &u32| {
                 bodies.get(*index as usize).cloned().unwrap_or_else(|| {
@@ -115,10 +141,36 @@ impl Rows {
             }
             changes.push(change);
         }
-        for run in runs {
-            run.unpack(bodies, &mut changes)?;
-        }
+        runs.unpack(usize::MAX, bodies, &mut changes)?;
         Ok(changes)
+    }
+}
+
+/// Runs of both kinds, in the order in which they were written.
+struct Runs {
+    synced: Peekable<IntoIter<Synced>>,
+    done: usize,
+    fresh: Peekable<IntoIter<Fresh>>,
+}
+
+impl Runs {
+    /// Unpacks those that come before a change.
+    fn unpack<B: Body>(
+        &mut self,
+        change: usize,
+        bodies: &[B],
+        changes: &mut Vec<Change<B>>,
+    ) -> Result<(), CodecError> {
+        loop {
+            if let Some(run) = self.fresh.next_if(|run| run.before <= change && run.after_runs <= self.done) {
+                run.unpack(bodies, changes)?;
+            } else if let Some(run) = self.synced.next_if(|run| run.before <= change) {
+                run.unpack(bodies, changes)?;
+                self.done += 1;
+            } else {
+                return Ok(());
+            }
+        }
     }
 }
 
@@ -167,28 +219,12 @@ fn as_synced<B>(change: &Change<B>) -> Option<(&Id, &Id, &Record<B>)> {
     plain.then_some((table, id, record))
 }
 
-/// Whether `change` is the record that the create after it makes.
-fn is_born_of<B: Body>(change: &Change<B>, next: Option<&Change<B>>) -> bool {
-    let Change::Record { table, id, row: Some(record) } = change else { return false };
-    let Some(Change::Mutation { row: Some(create), .. }) = next else { return false };
-    create.operation == Operation::Create
-        && create.table == *table
-        && create.record_id == *id
-        && record.data.same(&create.data)
-        && record.version.is_none()
-        && record.server_updated_at.is_none()
-        && record.local_updated_at == Some(create.timestamp)
-        && record.sync_id.as_ref() == Some(&create.id)
-        && record.status == SyncStatus::PendingUpload
-        && !record.deleted
-}
-
-fn no_body(index: usize, bodies: usize) -> CodecError {
+pub(super) fn no_body(index: usize, bodies: usize) -> CodecError {
     damaged(format!("body {index} of {bodies} is missing"))
 }
 
 /// Ids without the copy that serde makes on the way to an `Rc<str>`.
-fn ids<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Id>, D::Error> {
+pub(super) fn ids<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Id>, D::Error> {
     struct Shared(Id);
     impl<'de> Deserialize<'de> for Shared {
         fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -216,7 +252,10 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
-    use crate::{decide::Writer, log::entry::Mutation};
+    use crate::{
+        decide::Writer,
+        log::entry::{Mutation, Operation},
+    };
 
     fn synced(id: &str, version: u64) -> Change<Value> {
         let data = json!({ "n": version });
@@ -271,7 +310,33 @@ mod tests {
         changes.extend(create("6"));
         changes.push(synced("7", 1));
         let (rows, bodies) = Rows::pack(&changes);
-        assert_eq!((rows.synced.len(), rows.births.len(), rows.changes.len(), bodies.len()), (3, 2, 3, 6));
+        assert_eq!((rows.synced.len(), rows.fresh.len(), rows.changes.len(), bodies.len()), (3, 1, 1, 6));
+        let text = serde_json::to_string(&rows).unwrap();
+        let again: Rows = serde_json::from_str(&text).unwrap();
+        assert_eq!(again.unpack(&bodies).unwrap(), changes);
+    }
+
+    #[test]
+    fn runs_keep_their_order_and_what_each_of_them_is() {
+        let [record, mutation] = create("5");
+        let mut needy = create("6");
+        if let Change::Mutation { row: Some(row), .. } = &mut needy[1] {
+            std::rc::Rc::make_mut(row).dependencies = vec!["m5".into()];
+        }
+        let mut urgent = create("7");
+        if let Change::Mutation { row: Some(row), .. } = &mut urgent[1] {
+            std::rc::Rc::make_mut(row).priority = crate::schema::Priority::High;
+        }
+        let mut sent = create("8");
+        if let Change::Mutation { row: Some(row), .. } = &mut sent[1] {
+            std::rc::Rc::make_mut(row).state = crate::log::entry::MutationState::Sending;
+        }
+        let mut changes = vec![record.clone(), mutation.clone(), synced("1", 1)];
+        changes.extend(needy);
+        changes.extend(urgent);
+        changes.extend([synced("2", 1), mutation.clone(), record.clone(), record, synced("3", 1), mutation]);
+        changes.extend(sent);
+        let (rows, bodies) = Rows::pack(&changes);
         let text = serde_json::to_string(&rows).unwrap();
         let again: Rows = serde_json::from_str(&text).unwrap();
         assert_eq!(again.unpack(&bodies).unwrap(), changes);

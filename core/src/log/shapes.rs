@@ -25,6 +25,11 @@ use crate::{
 /// An entry with a row of each kind that format 1 had, as format 1 wrote it.
 const ENTRY_1: &str = r#"{"v":1,"m":"00c0ffee00c0ffee","p":{"k":4,"m":"beef"},"r":{"c":[{"m":{"i":"m1","r":{"q":1,"t":"tasks","r":"temp_1760000000000_k3j9x2_tasks","o":"create","d":1,"w":1760000000000,"p":"medium","s":"pending","u":"u7","h":3}}},{"r":{"t":"tasks","i":"8","r":null}},{"r":{"t":"tasks","i":"9","r":{"d":2,"v":4,"s":5,"l":6,"m":"m2","u":"modified","x":true}}},{"b":{"t":"tasks","i":"9","r":{"b":{"d":3,"v":4,"s":5},"t":{"d":4,"v":6,"s":7,"x":true}}}},{"m":{"i":"m2","r":{"q":2,"t":"tasks","r":"9","o":"update","d":5,"z":["due"],"b":4,"w":1760000000009,"p":"high","s":"rejected","a":2,"f":5000,"l":1760000000010,"n":1760000000020,"e":{"code":"invalid-value","message":"no","field":"title"},"y":["m1"],"u":"u7","h":3}}},{"m":{"i":"m3","r":null}},{"i":{"i":"temp_1760000000000_a1b2c3_steps","r":"41","t":"steps","w":1760000000011}},{"c":{"s":"steps,tasks","r":{"c":"c1","w":1760000000012}}},{"c":{"s":"steps","r":null}},{"x":{"k":"epoch","v":"e1"}},{"x":{"k":"gone","v":null}}],"n":[0],"k":[{"a":0,"t":"tasks","d":0,"i":["7"],"v":[4],"s":[5]}]}}"#;
 
+/// Its create, as a change; that it is one; and as format 4 writes it.
+const CREATE_1: &str = r#"{"m":{"i":"m1","r":{"q":1,"t":"tasks","r":"temp_1760000000000_k3j9x2_tasks","o":"create","d":1,"w":1760000000000,"p":"medium","s":"pending","u":"u7","h":3}}},"#;
+const BIRTH_1: &str = r#""n":[0]"#;
+const CREATE_4: &str = r#""f":[{"a":0,"b":1,"o":"b","t":"tasks","d":1,"i":["temp_1760000000000_k3j9x2_tasks"],"m":["m1"],"w":[1760000000000],"q":{"q":[1],"p":"medium","u":"u7","h":3}}]"#;
+
 const BODIES: [&str; 6] = [
     r#"{"title":"as the server has it"}"#,
     r#"{"title":"born here"}"#,
@@ -168,9 +173,12 @@ fn format_1_is_read_and_its_rows_are_written_as_they_were() {
         (3, Requirement::default(), false)
     );
     assert_eq!((manifest.through.key, manifest.next_segment, manifest.segments.len()), (9, 5, 1));
-    // Format 3 says the same of them, but for its number, and the class of a refusal.
+    // Format 4 says the same of them, but for its number, the class of a refusal, and a create that is a column.
     let class = r#""field":"title","class":"validation""#;
-    let now = |text: &str| text.replacen(r#""v":1"#, r#""v":3"#, 1).replace(r#""field":"title""#, class);
+    let now = |text: &str| {
+        let text = text.replacen(r#""v":1"#, r#""v":4"#, 1).replace(r#""field":"title""#, class);
+        text.replace(CREATE_1, "").replace(BIRTH_1, CREATE_4)
+    };
     let written = pack_entry(&Entry { format: FORMAT, ..entry.clone() }).unwrap();
     assert_eq!(written.head, now(ENTRY_1));
     let bodies: Vec<String> = written.bodies.iter().map(Value::to_string).collect();
@@ -194,7 +202,7 @@ fn format_2_says_what_it_requires() {
         changes: vec![Change::<Value>::Meta { key: "tenant".into(), value: Some("acme".into()) }],
     };
     let written = pack_entry(&entry).unwrap();
-    assert_eq!(written.head, ENTRY_2.replacen(r#""v":2"#, r#""v":3"#, 1));
+    assert_eq!(written.head, ENTRY_2.replacen(r#""v":2"#, r#""v":4"#, 1));
     let entry = Entry { format: 2, ..entry };
     let written = pack_entry(&entry).unwrap();
     assert_eq!(written.head, ENTRY_2);
@@ -249,8 +257,9 @@ fn format_3_keeps_conflicts_and_what_lost_in_them() {
     assert_eq!((mutation.merges, &mutation.dating), (1, &Some(Dating::Offset(-1500))));
     let Change::Mutation { row: Some(mutation), .. } = &entry.changes[4] else { panic!("{entry:?}") };
     assert_eq!(mutation.dating, Some(Dating::Session("0000beef".into())));
-    let written = pack_entry(&entry).unwrap();
-    assert_eq!(written.head, ENTRY_3);
+    assert_eq!(pack_entry(&entry).unwrap().head, ENTRY_3);
+    let written = pack_entry(&Entry { format: FORMAT, ..entry }).unwrap();
+    assert_eq!(written.head, ENTRY_3.replacen(r#""v":3"#, r#""v":4"#, 1));
     let bodies: Vec<String> = written.bodies.iter().map(Value::to_string).collect();
     assert_eq!(bodies, BODIES_3);
 }

@@ -164,7 +164,11 @@ impl<B> Outbox<B> {
     /// One record's, in the order of writing.
     pub fn of_record(&self, table: &Id, id: &Id) -> impl DoubleEndedIterator<Item = &Rc<Mutation<B>>> {
         let places = self.by_record.get(&(table.clone(), id.clone()));
-        places.map(Places::as_slice).unwrap_or_default().iter().filter_map(|sequence| self.by_sequence.get(sequence))
+        places
+            .map(Places::as_slice)
+            .unwrap_or_default()
+            .iter()
+            .filter_map(|sequence| self.by_sequence.get(sequence))
     }
 
     /// The mutations that name `id` as a dependency, in the order of writing.

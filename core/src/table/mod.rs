@@ -31,8 +31,8 @@ use crate::log::entry::{Id, Record};
 use index::{Entries, Index, window};
 pub(crate) use key::{Position, Positions};
 pub use plan::Plan;
-use rows::Rows;
 pub use query::{Order, Query, QueryError, Range};
+use rows::Rows;
 
 struct Row<B> {
     record: Record<B>,
