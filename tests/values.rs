@@ -230,11 +230,11 @@ fn a_record_is_frozen_and_shares_its_nested_values() {
         record.to_json(),
         r#"{"title":"Splice","logs":[{"from":1}],"id":"temp_1","_syncStatus":"pending_upload","_localUpdatedAt":1760000000000,"_serverUpdatedAt":null,"_syncId":"0199","_isDeleted":false,"_version":3}"#
     );
-    let value: &JsValue = record.as_ref();
+    let value = &record.object();
     let logs = Reflect::get(value, &"logs".into()).unwrap();
     assert!(is_frozen(value) && is_frozen(&logs) && is_frozen(&Array::from(&logs).get(0)));
     let again = fields.record("temp_1", &SyncMetadata::default());
-    assert_eq!(Reflect::get(again.as_ref(), &"logs".into()).unwrap(), logs);
+    assert_eq!(Reflect::get(&again.object(), &"logs".into()).unwrap(), logs);
     // Every status has the word that the core has for it.
     for status in [SyncStatus::Synced, SyncStatus::Modified, SyncStatus::PendingUpload, SyncStatus::Conflict]
     {
@@ -242,7 +242,7 @@ fn a_record_is_frozen_and_shares_its_nested_values() {
         assert_eq!(record.text("_syncStatus").as_deref(), Some(status.as_str()));
     }
     let shared = fields.shared();
-    assert!(is_frozen(&shared) && shared == *AsRef::<JsValue>::as_ref(&fields));
+    assert!(is_frozen(&shared) && shared == fields.object());
 }
 
 #[wasm_bindgen_test]

@@ -127,7 +127,7 @@ fn answer() -> Command<Value> {
     }
 }
 
-const MINT: Mint = Mint { now_ms: 1_760_000_000_600, seed: [7, 11], session: 1, offset: Some(0) };
+const MINT: Mint = Mint { now_ms: 1_760_000_000_600, seed: [7, 11], session: 1, offset: Some(0), first: 0 };
 
 fn writer() -> Writer {
     Writer { principal: "u7".into(), schema_version: 1, functions: Rc::new(()) }

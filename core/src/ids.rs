@@ -12,9 +12,9 @@ const DIGITS_MIN: usize = 13;
 pub fn temporary_id(timestamp_ms: u64, random: u64, table: &str) -> String {
     let mut id = String::with_capacity(PREFIX.len() + 2 * (DIGITS_MIN + 1) + table.len());
     id.push_str(PREFIX);
-    push_number(&mut id, timestamp_ms, 10);
+    push_number::<10>(&mut id, timestamp_ms);
     id.push('_');
-    push_number(&mut id, random, 36);
+    push_number::<36>(&mut id, random);
     id.push('_');
     id.push_str(table);
     id
@@ -43,19 +43,19 @@ pub fn is_uuid(id: &str) -> bool {
 }
 
 /// Without the machinery of `format!`, which would cost more than all else that makes a record.
-fn push_number(text: &mut String, mut number: u64, base: u64) {
+fn push_number<const BASE: u64>(text: &mut String, mut number: u64) {
     const DIGITS: &[u8; 36] = b"0123456789abcdefghijklmnopqrstuvwxyz";
     // As many as a number can have in base 10.
     let mut digits = [b'0'; 20];
     let mut first = digits.len();
     while number > 0 {
         first -= 1;
-        // The remainder is below the base, so the index is in range.
-        digits[first] = DIGITS[usize::try_from(number % base).unwrap_or(0)];
-        number /= base;
+        // The remainder is below 37, so the index is in range.
+        digits[first] = DIGITS[usize::try_from(number % BASE).unwrap_or(0)];
+        number /= BASE;
     }
     let first = first.min(digits.len() - DIGITS_MIN);
-    text.extend(digits[first..].iter().map(|digit| char::from(*digit)));
+    text.push_str(std::str::from_utf8(&digits[first..]).unwrap_or_default());
 }
 
 #[cfg(test)]

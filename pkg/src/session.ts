@@ -1,6 +1,7 @@
 import type { Engine } from './engine.js'
 import { fromEngine, landfallError, type LandfallError } from './errors.js'
 import type { Client } from './wasm/landfall.js'
+import { Writes } from './writes.js'
 
 /**
  * One open client, and what is under way on it. Every call of the package goes through here, so that errors have their
@@ -13,6 +14,8 @@ export class Session {
   /** Of these, the calls that wait for the network: nobody who closes waits for them. */
   readonly #passes = new Set<(error: LandfallError) => void>()
   readonly #forget: () => void
+  /** The writes of this turn. */
+  #writes: Writes | undefined
   #ended = () => {}
   #closing: Promise<void> | undefined
 
@@ -33,8 +36,50 @@ export class Session {
     return this.#closing && landfallError('closed', 'the database is closed; open it again')
   }
 
+  /**
+   * A write: `add` copies what is written, throws what is wrong with that, and adds it to the others of this turn. They cross to
+   * the engine when the turn ends, or before any other call does. It never throws.
+   */
+  write<T>(add: (writes: Writes, client: Client) => Promise<T>): Promise<T> {
+    try {
+      return this.#call(client => {
+        if (this.#writes === undefined) {
+          this.#writes = new Writes()
+          queueMicrotask(() => this.#commit())
+        }
+        return add(this.#writes, client)
+      })
+    } catch (error) {
+      return Promise.reject(error)
+    }
+  }
+
+  #commit(): void {
+    const writes = this.#writes
+    if (writes === undefined) return
+    this.#writes = undefined
+    const reject = (error: LandfallError) => writes.fail(error)
+    const refusal = this.#engine.death
+    if (refusal !== undefined) {
+      reject(refusal)
+      return
+    }
+    this.#underWay.add(reject)
+    void writes
+      .commit(this.#client, thrown => fromEngine(this.#engine.examine(thrown)))
+      .then(() => {
+        this.#underWay.delete(reject)
+        this.#ended()
+      })
+  }
+
   /** A call that answers at once. */
   now<T>(call: (client: Client) => T): T {
+    this.#commit()
+    return this.#call(call)
+  }
+
+  #call<T>(call: (client: Client) => T): T {
     const refusal = this.refusal
     if (refusal !== undefined) throw refusal
     try {
@@ -79,6 +124,7 @@ export class Session {
 
   /** Ends passes, waits for what else was begun, and closes. A second call waits for the first. */
   close(): Promise<void> {
+    this.#commit()
     this.#closing ??= this.#close()
     return this.#closing
   }

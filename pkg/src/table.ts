@@ -2,11 +2,15 @@ import { list, object, text } from './arguments.js'
 import { callApp } from './events.js'
 import { fromEngine, type LandfallError } from './errors.js'
 import type { Session } from './session.js'
+import { CREATE, CREATE_MANY, DELETE, UPDATE } from './writes.js'
 import type { Changes, FieldType, NewRecord, Query, RecordOf, WriteOptions } from './types.js'
 
 type Fields = Readonly<Record<string, FieldType>>
 
-const NO_OPTIONS: WriteOptions = Object.freeze({})
+/** What the engine need not look at is not handed over. */
+function chosen(options: WriteOptions | undefined): WriteOptions | undefined {
+  return options === undefined ? undefined : object(options, 'options')
+}
 
 /**
  * One table of an open database. Records that it hands out are frozen and shared: an unchanged record is the same object
@@ -29,24 +33,22 @@ export class Table<F extends Fields, R = unknown> {
    *
    * Rejects with `invalid-value` and the field, `reference-missing`, `quota-exceeded`, `storage-unavailable`, `outdated`.
    */
-  async create(fields: NewRecord<F, R>, options: WriteOptions = NO_OPTIONS): Promise<RecordOf<F, R>> {
-    const [record] = await this.#session.call<[RecordOf<F, R>]>(client =>
-      client.create(this.name, [fields], true, object(options, 'options')),
-    )
-    return record
+  create(fields: NewRecord<F, R>, options?: WriteOptions): Promise<RecordOf<F, R>> {
+    return this.#session.write((writes, client) => {
+      const how = chosen(options)
+      return writes.add(CREATE, this.name, [client.hold(fields, false, [])], how)
+    })
   }
 
   /**
    * Creates many records in one commit: all of them or, on any error, none. Paths in errors begin with the place in the
    * list: `[3].title`.
    */
-  createMany(
-    records: readonly NewRecord<F, R>[],
-    options: WriteOptions = NO_OPTIONS,
-  ): Promise<readonly RecordOf<F, R>[]> {
-    return this.#session.call(client =>
-      client.create(this.name, list(records, 'list'), false, object(options, 'options')),
-    )
+  createMany(records: readonly NewRecord<F, R>[], options?: WriteOptions): Promise<readonly RecordOf<F, R>[]> {
+    return this.#session.write((writes, client) => {
+      const how = chosen(options)
+      return writes.add(CREATE_MANY, this.name, client.holdAll(list(records, 'list')), how)
+    })
   }
 
   /**
@@ -55,8 +57,11 @@ export class Table<F extends Fields, R = unknown> {
    *
    * Rejects with `record-not-found`, and as {@link create} does.
    */
-  update(id: string, changes: Changes<F, R>, options: WriteOptions = NO_OPTIONS): Promise<RecordOf<F, R>> {
-    return this.#session.call(client => client.update(this.name, text(id, 'id'), changes, object(options, 'options')))
+  update(id: string, changes: Changes<F, R>, options?: WriteOptions): Promise<RecordOf<F, R>> {
+    return this.#session.write((writes, client) => {
+      const [how, record, removed] = [chosen(options), text(id, 'id'), [] as string[]]
+      return writes.add(UPDATE, this.name, [client.hold(changes, true, removed)], how, record, removed)
+    })
   }
 
   /**
@@ -64,8 +69,8 @@ export class Table<F extends Fields, R = unknown> {
    *
    * Rejects with `record-not-found`, and with `reference-in-use` where a reference that refuses leads to it.
    */
-  delete(id: string, options: WriteOptions = NO_OPTIONS): Promise<void> {
-    return this.#session.call(client => client.delete(this.name, text(id, 'id'), object(options, 'options')))
+  delete(id: string, options?: WriteOptions): Promise<void> {
+    return this.#session.write(writes => writes.add(DELETE, this.name, [], chosen(options), text(id, 'id')))
   }
 
   /** A record by its id, or by a temporary id that it once had; `undefined` if there is none. */

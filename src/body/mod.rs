@@ -125,18 +125,18 @@ impl JsBody {
     /// cycles, holes, halves of surrogate pairs, `__proto__`, and nesting beyond 32.
     pub fn copy_in(value: &JsValue) -> Result<CopiedIn, InvalidValue> {
         let absent = Array::new();
-        match copy_in(value, &absent) {
-            Ok(body) => Ok(CopiedIn { body: Self::numbered(body), absent: strings(&absent) }),
-            Err(refusal) => Err(refused(&Array::from(&refusal))),
-        }
+        let body = Self::numbered(Self::hold(value, &absent)?);
+        Ok(CopiedIn { body, absent: strings(&absent) })
+    }
+
+    /// The same, to be taken over later by its [number](Self::all_numbered).
+    pub(crate) fn hold(value: &JsValue, absent: &Array) -> Result<u32, InvalidValue> {
+        copy_in(value, absent).map_err(|refusal| refused(&Array::from(&refusal)))
     }
 
     /// The same of each of a list, without what is absent; the error says which of them it is about.
-    ///
-    /// # Errors
-    /// As [`copy_in`](Self::copy_in).
-    pub fn copy_all_in(values: &Array) -> Result<Vec<Self>, (usize, InvalidValue)> {
-        copy_all_in(values).map(|numbers| Self::all_numbered(&numbers)).map_err(|refusal| {
+    pub(crate) fn hold_all(values: &Array) -> Result<Vec<u32>, (usize, InvalidValue)> {
+        copy_all_in(values).map_err(|refusal| {
             let refusal = Array::from(&refusal);
             let at = refusal.get(2).as_f64().unwrap_or_default();
             #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a place in a list")]
@@ -154,6 +154,7 @@ impl JsBody {
         Self(Rc::new(Held(number)))
     }
 
+    /// Bodies that are held, and nobody's yet.
     pub(crate) fn all_numbered(numbers: &[u32]) -> Vec<Self> {
         numbers.iter().map(|number| Self::numbered(*number)).collect()
     }

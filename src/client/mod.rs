@@ -20,11 +20,11 @@ mod reports;
 mod schedule;
 mod shapes;
 mod telling;
+mod writes;
 
 use std::rc::Rc;
 
 use js_sys::{Array, Function, Promise};
-use landfall_core::decide::Command;
 use landfall_core::error::Error;
 use landfall_core::log::entry::Id;
 use wasm_bindgen::prelude::*;
@@ -37,7 +37,6 @@ use crate::body::array_of;
 use self::{
     failure::thrown,
     instance::Instance,
-    options::How,
     shapes::{SyncResult, to_js},
 };
 
@@ -58,45 +57,6 @@ impl Client {
         let observer = options.observer();
         let instance = Instance::open(&options, observer).await.map_err(|error| thrown(&error))?;
         Ok(Client { instance })
-    }
-
-    /// Creates records of one table, all or none; the records. `single`: the list holds one that the app passed alone.
-    #[wasm_bindgen(unchecked_return_type = "Promise<unknown[]>")]
-    pub fn create(&self, table: String, records: &Array, single: bool, options: &WriteOptions) -> Promise {
-        let command = options::how(options)
-            .and_then(|how| Ok((calls::creation(&table, records, single, how.options)?, how.durability)));
-        let this = Rc::clone(&self.instance);
-        promise(async move {
-            let (command, durability) = command?;
-            let done = this.write(command, durability).await?;
-            Ok(array_of(&this.written(&table, done)?).into())
-        })
-    }
-
-    /// Changes fields of a record, and removes those that are `undefined`; the record.
-    #[wasm_bindgen(unchecked_return_type = "Promise<unknown>")]
-    pub fn update(&self, table: String, id: &str, changes: &JsValue, options: &WriteOptions) -> Promise {
-        let command = options::how(options)
-            .and_then(|how| Ok((calls::change(&table, id, changes, how.options)?, how.durability)));
-        let this = Rc::clone(&self.instance);
-        promise(async move {
-            let (command, durability) = command?;
-            let done = this.write(command, durability).await?;
-            Ok(array_of(&this.written(&table, done)?).get(0))
-        })
-    }
-
-    /// Deletes a record, and what the schema says goes with it.
-    #[wasm_bindgen(unchecked_return_type = "Promise<undefined>")]
-    pub fn delete(&self, table: &str, id: &str, options: &WriteOptions) -> Promise {
-        let how = options::how(options);
-        let (table, id): (Id, Id) = (table.into(), id.into());
-        let this = Rc::clone(&self.instance);
-        promise(async move {
-            let How { options, durability } = how?;
-            this.write(Command::Delete { table, id, options }, durability).await?;
-            Ok(JsValue::UNDEFINED)
-        })
     }
 
     /// A record, also under a temporary id that it once had; `undefined` if there is none.

@@ -1,6 +1,6 @@
 //! Runs what the core's [`Schedule`] says is due: one timer, which stands for the earliest.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
 use gloo_timers::callback::Timeout;
@@ -24,6 +24,8 @@ const REARM_MS: u32 = 10_000;
 pub(super) struct Clockwork {
     schedule: RefCell<Schedule>,
     timer: RefCell<Option<Timeout>>,
+    /// When it fires.
+    due: Cell<u64>,
     rearming: RefCell<Option<Timeout>>,
 }
 
@@ -65,6 +67,11 @@ impl Instance {
             return;
         }
         let Some(next) = self.clockwork.schedule.borrow().poll_timeout() else { return };
+        // One that fires too early looks again. To set it anew for every write of a burst would cost as much as the write.
+        if self.clockwork.timer.borrow().is_some() && self.clockwork.due.get() <= next {
+            return;
+        }
+        self.clockwork.due.set(next);
         let this = Rc::downgrade(self);
         let wait = u32::try_from(next.saturating_sub(now_ms())).unwrap_or(u32::MAX);
         let timer = Timeout::new(wait, move || {
@@ -76,6 +83,7 @@ impl Instance {
     }
 
     fn timer_fired(self: &Rc<Self>) {
+        self.clockwork.timer.take();
         let may_sync = self.has_remote && online();
         loop {
             let task = self.clockwork.schedule.borrow_mut().poll(self.engine.backlog(), may_sync, now_ms());

@@ -81,13 +81,13 @@ impl Instance {
                 let _ = changed.call1(&JsValue::UNDEFINED, &array_of(&records));
             }
         }
-        if !self.told.wants_changes.get() {
-            self.engine.forget_touched();
-        } else {
+        if self.told.wants_changes.get() {
             for (table, ids) in self.engine.take_touched() {
                 let ids = ids.iter().map(|id| JsValue::from_str(id)).collect();
                 let _ = self.observer.change(&table, &ids);
             }
+        } else {
+            self.engine.forget_touched();
         }
         let noted = self.inbox.take();
         for mutation in noted.parked.iter().filter_map(|id| self.mutation(id)) {

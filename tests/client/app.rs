@@ -8,7 +8,13 @@ use gloo_timers::future::TimeoutFuture;
 use js_sys::{Array, Function, JSON, Object, Promise, Reflect};
 use landfall::client::Client;
 use wasm_bindgen::prelude::*;
-use wasm_bindgen_futures::JsFuture;
+use wasm_bindgen_futures::{JsFuture, future_to_promise};
+
+// What a write is, as the package's `writes.ts` says it.
+const CREATE: u32 = 0;
+const CREATE_MANY: u32 = 1;
+const UPDATE: u32 = 2;
+const DELETE: u32 = 3;
 
 const SCHEMA: &str = r#"{
   "version": 1,
@@ -124,26 +130,60 @@ impl App {
         Self::open(name).await
     }
 
-    /// The record that is created from a JavaScript expression.
+    /// The record that is created from a JavaScript expression, in a list.
     pub(super) fn create(&self, table: &str, fields: &str) -> Promise {
-        self.client.create(table.into(), vec![js(fields)], true, &js("{}").unchecked_into())
+        self.create_with(table, &js(fields), "{}")
+    }
+
+    pub(super) fn create_with(&self, table: &str, fields: &JsValue, options: &str) -> Promise {
+        let held = self.client.hold(fields, false, &Array::new());
+        self.write([CREATE, 0, 1, 0, 1], table, Vec::new(), held.map(|number| vec![number]), options)
     }
 
     pub(super) fn create_many(&self, table: &str, list: &str) -> Promise {
-        self.client.create(
-            table.into(),
-            js(list).unchecked_into::<Array>().to_vec(),
-            false,
-            &js("{}").unchecked_into(),
-        )
+        let held = self.client.hold_all(&js(list).unchecked_into());
+        let count = held.as_ref().map_or(0, |numbers| u32::try_from(numbers.len()).unwrap());
+        self.write([CREATE_MANY, 0, count, 0, 1], table, Vec::new(), held, "{}")
     }
 
     pub(super) fn update(&self, table: &str, id: &str, changes: &str) -> Promise {
-        self.client.update(table.into(), id, &js(changes), &js("{}").unchecked_into())
+        let removed = Array::new();
+        let held = self.client.hold(&js(changes), true, &removed);
+        let words = std::iter::once(id.to_owned()).chain(removed.iter().filter_map(|name| name.as_string()));
+        let codes = [UPDATE, 0, 1, removed.length(), 1];
+        let written = self.write(codes, table, words.collect(), held.map(|number| vec![number]), "{}");
+        future_to_promise(async move { Ok(JsFuture::from(written).await?.unchecked_into::<Array>().get(0)) })
     }
 
     pub(super) fn delete(&self, table: &str, id: &str) -> Promise {
-        self.client.delete(table, id, &js("{}").unchecked_into())
+        self.delete_with(table, id, "{}")
+    }
+
+    pub(super) fn delete_with(&self, table: &str, id: &str, options: &str) -> Promise {
+        self.write([DELETE, 0, 0, 0, 1], table, vec![id.to_owned()], Ok(Vec::new()), options)
+    }
+
+    /// One write for itself, as the facade does those of a turn.
+    fn write(
+        &self,
+        codes: [u32; 5],
+        table: &str,
+        words: Vec<String>,
+        held: Result<Vec<u32>, JsValue>,
+        options: &str,
+    ) -> Promise {
+        let written = held.map(|bodies| {
+            let options = vec![js(options).unchecked_into()];
+            self.client.write(&codes, vec![table.to_owned()], words, &bodies, options)
+        });
+        future_to_promise(async move {
+            let written: Array = JsFuture::from(written?).await?.unchecked_into();
+            let count = written.get(1).unchecked_into::<js_sys::Int32Array>().get_index(0);
+            if count < 0 {
+                return Err(written.get(2).unchecked_into::<Array>().get(0));
+            }
+            Ok(written.get(0))
+        })
     }
 
     pub(super) async fn created(&self, table: &str, fields: &str) -> JsValue {

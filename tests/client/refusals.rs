@@ -50,9 +50,7 @@ async fn options_that_there_are_not_are_refused() {
         ("{ priority: 1 }", "options.priority"),
         ("{ durability: 'none' }", "options.durability"),
     ] {
-        let list = vec![js("{ name: 'a' }")];
-        let error =
-            refused(app.client.create("things".into(), list, true, &js(options).unchecked_into())).await;
+        let error = refused(app.create_with("things", &js("{ name: 'a' }"), options)).await;
         assert_eq!((text(&error, "code"), text(&error, "field")), ("invalid-value".into(), at.into()));
     }
 }

@@ -32,7 +32,7 @@ async fn a_record_is_created_read_changed_and_deleted() {
 async fn what_the_app_does_to_its_object_after_the_call_is_not_stored() {
     let app = App::open(&unused()).await;
     let fields = js("{ name: 'before', extra: { list: [1] } }");
-    let created = app.client.create("things".into(), vec![fields.clone()], true, &js("{}").unchecked_into());
+    let created = app.create_with("things", &fields, "{}");
     js_sys::Function::new_with_args("fields", "fields.name = 'after'; fields.extra.list.push(2)")
         .call1(&JsValue::NULL, &fields)
         .unwrap();
@@ -58,9 +58,8 @@ async fn many_records_are_one_commit_all_or_none() {
 async fn what_is_stored_is_there_again_under_whatever_durability() {
     let name = unused();
     let app = App::open(&name).await;
-    let strict = js("{ durability: 'strict', priority: 'critical' }");
-    let created =
-        app.client.create("things".into(), vec![js("{ name: 'kept' }")], true, &strict.unchecked_into());
+    let strict = "{ durability: 'strict', priority: 'critical' }";
+    let created = app.create_with("things", &js("{ name: 'kept' }"), strict);
     done(created).await;
     let [mutation] = &app.client.outbox().to_vec()[..] else { panic!("one mutation is expected") };
     assert_eq!(text(mutation, "priority"), "critical");
@@ -100,20 +99,12 @@ async fn the_outbox_tells_what_is_to_be_sent_and_gives_it_up() {
     assert_eq!(app.query("folders", "{}").await.length(), 0);
 }
 
-fn with(options: &str) -> landfall::client::WriteOptions {
-    js(options).unchecked_into()
-}
-
 #[wasm_bindgen_test]
 async fn a_write_waits_for_what_the_app_says() {
     let app = App::open(&unused()).await;
     let first = text(&app.created("things", "{ name: 'first' }").await, "_syncId");
-    let second = app.client.create(
-        "things".into(),
-        vec![js("{ name: 'second' }")],
-        true,
-        &with(&format!("{{ dependsOn: ['{first}'] }}")),
-    );
+    let options = format!("{{ dependsOn: ['{first}'] }}");
+    let second = app.create_with("things", &js("{ name: 'second' }"), &options);
     let second = text(&done(second).await.unchecked_into::<Array>().get(0), "_syncId");
     let third = text(&app.created("things", "{ name: 'third' }").await, "_syncId");
     done(app.client.depend(&third, vec![second.clone()])).await;
@@ -128,12 +119,12 @@ async fn a_write_waits_for_what_the_app_says() {
         (app.client.depend("none", vec![first.clone()]), "mutation-not-found", None),
         (app.client.depend(&first, vec!["none".into()]), "invalid-value", Some("on[0]")),
         (
-            app.client.delete("things", "x", &with("{ dependsOn: ['none'] }")),
+            app.delete_with("things", "x", "{ dependsOn: ['none'] }"),
             "invalid-value",
             Some("options.dependsOn[0]"),
         ),
         (
-            app.client.delete("things", "x", &with("{ dependsOn: 'none' }")),
+            app.delete_with("things", "x", "{ dependsOn: 'none' }"),
             "invalid-value",
             Some("options.dependsOn"),
         ),

@@ -30,10 +30,11 @@ pub(super) fn whole_each<'t, B: Body>(
 fn whole_outline(table: &Table, outline: Outline) -> Result<Vec<&str>, Error> {
     known(table, outline.unknown.as_deref())?;
     let mut present = Vec::with_capacity(outline.kinds.len());
+    let is_derived = |name| !table.rollups.is_empty() && table.rollups.contains_key(name);
     for ((name, field), kind) in table.fields.iter().zip(outline.kinds) {
         match kind {
-            Some(_) if table.rollups.contains_key(name) => return Err(derived(table, name)),
-            None if table.rollups.contains_key(name) => continue,
+            Some(_) if is_derived(name) => return Err(derived(table, name)),
+            None if is_derived(name) => continue,
             None if field.optional => continue,
             None => return Err(invalid(name, "is required")),
             Some(Kind::Null) if field.optional => {}

@@ -16,9 +16,20 @@ pub struct Mint {
     pub session: u32,
     /// By how much the server's clock was ahead of it then, in milliseconds, if that was measured in this session.
     pub offset: Option<i64>,
+    /// Where its counting begins: the commands of one turn share a seed, and each has numbers of its own.
+    pub first: u64,
 }
 
+/// No command mints so many ids.
+const NUMBERS_EACH: u64 = 1 << 32;
+
 impl Mint {
+    /// That of the n-th command of its turn. What they make sorts in the order in which they were made.
+    #[must_use]
+    pub fn of(self, n: usize) -> Self {
+        Self { first: n as u64 * NUMBERS_EACH, ..self }
+    }
+
     /// The session's name.
     #[must_use]
     pub fn session(&self) -> Id {
@@ -34,19 +45,19 @@ impl Mint {
     /// The n-th mutation id: a UUID of version 7 (RFC 9562, section 5.7).
     #[must_use]
     pub fn mutation_id(&self, n: u64) -> Id {
-        self.uuid(n * 2)
+        self.uuid((self.first + n) * 2)
     }
 
     /// The n-th record id that stays: a UUID of version 7.
     #[must_use]
     pub fn record_uuid(&self, n: u64) -> Id {
-        self.uuid(n * 2 + 1)
+        self.uuid((self.first + n) * 2 + 1)
     }
 
     /// The n-th temporary record id (V3). Those of one command sort in the order in which they were made.
     #[must_use]
     pub fn temporary_id(&self, n: u64, table: &str) -> Id {
-        temporary_id(self.now_ms, (self.mix(1, 0) >> 1) + n, table).into()
+        temporary_id(self.now_ms, (self.mix(1, 0) >> 1) + self.first + n, table).into()
     }
 
     fn uuid(&self, n: u64) -> Id {
@@ -80,7 +91,7 @@ mod tests {
 
     #[test]
     fn ids_are_distinct_and_repeatable() {
-        let mint = Mint { now_ms: 1_760_000_000_000, seed: [7, 11], session: 0, offset: None };
+        let mint = Mint { now_ms: 1_760_000_000_000, seed: [7, 11], session: 0, offset: None, first: 0 };
         let ids: BTreeSet<Id> = (0..5_000)
             .flat_map(|n| [mint.mutation_id(n), mint.record_uuid(n), mint.temporary_id(n, "tasks")])
             .collect();
@@ -91,13 +102,13 @@ mod tests {
 
     #[test]
     fn the_records_of_one_command_sort_as_they_were_made() {
-        let mint = Mint { now_ms: 1_760_000_000_000, seed: [u64::MAX, 3], session: 0, offset: None };
+        let mint = Mint { now_ms: 1_760_000_000_000, seed: [u64::MAX, 3], session: 0, offset: None, first: 0 };
         assert!((0..5_000).map(|n| mint.temporary_id(n, "tasks")).is_sorted());
     }
 
     #[test]
     fn a_mutation_id_is_a_uuid_of_version_7_and_carries_its_time() {
-        let id = Mint { now_ms: 1_760_000_000_000, seed: [0, 0], session: 0, offset: None }.mutation_id(0);
+        let id = Mint { now_ms: 1_760_000_000_000, seed: [0, 0], session: 0, offset: None, first: 0 }.mutation_id(0);
         assert!(id.starts_with("0199c82c-c000-7"), "{id}");
     }
 }

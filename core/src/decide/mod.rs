@@ -433,7 +433,7 @@ fn decide_on<B: Body>(
 }
 
 /// The mutations that send roll-ups are numbered from here on, so that they share no id with those of the command.
-const ROLLUP_MUTATIONS: u64 = 1 << 32;
+const ROLLUP_MUTATIONS: u64 = 1 << 31;
 
 /// What an entry's commands were, besides what they changed.
 #[derive(Clone, Copy, Debug, Default)]

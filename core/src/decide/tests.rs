@@ -63,6 +63,7 @@ impl Device {
             seed: [7, self.commands],
             session: 0,
             offset: None,
+            first: 0,
         };
         let writer = Writer { principal: "u".into(), schema_version: 1, functions: std::rc::Rc::new(()) };
         let mut draft = Draft::new(&self.state);

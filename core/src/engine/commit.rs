@@ -1,6 +1,10 @@
 //! From a command to a valid entry.
 
-use std::collections::HashSet;
+use std::{
+    cell::{Cell, RefCell},
+    collections::HashSet,
+    rc::Rc,
+};
 
 use futures_channel::oneshot;
 use futures_util::future::{Either, select};
@@ -31,11 +35,33 @@ pub(super) struct Waiting<B> {
     command: Command<B>,
     mint: Mint,
     durability: Durability,
-    caller: oneshot::Sender<Answer>,
+    caller: Rc<Caller>,
+    /// Which of the caller's it is.
+    at: usize,
 }
 
 /// What a caller gets.
 type Answer = Result<Done, Error>;
+
+/// Who waits for the answers to some commands.
+struct Caller {
+    answers: RefCell<Vec<Option<Answer>>>,
+    left: Cell<usize>,
+    done: Cell<Option<oneshot::Sender<()>>>,
+}
+
+impl Caller {
+    fn answer(&self, at: usize, answer: Answer) {
+        self.answers.borrow_mut()[at] = Some(answer);
+        self.left.set(self.left.get() - 1);
+        if self.left.get() == 0
+            && let Some(done) = self.done.take()
+        {
+            // A caller that is gone does not want to know.
+            let _ = done.send(());
+        }
+    }
+}
 
 enum Append {
     Valid,
@@ -53,21 +79,61 @@ impl<P: Ports> Engine<P> {
     ///
     /// Commands that arrive while an append is under way gather and are committed together by the next one.
     pub async fn submit(&self, command: Command<P::Body>, durability: Durability) -> Result<Done, Error> {
+        let answers = self.submit_all(vec![(command, durability)]).await?;
+        answers.into_iter().next().unwrap_or(Err(Error::Closed))
+    }
+
+    /// The same of several commands, in this order and each for itself: one that is refused hinders no other. They are committed
+    /// together. An error is all of theirs.
+    pub async fn submit_all(
+        &self,
+        commands: Vec<(Command<P::Body>, Durability)>,
+    ) -> Result<Vec<Result<Done, Error>>, Error> {
         self.check_writing()?;
-        self.load_tables(&self.closure(&command)?).await?;
-        let (caller, answer) = oneshot::channel();
-        let waiting = Waiting { command, mint: self.mint(), durability, caller };
-        self.queue.borrow_mut().push_back(waiting);
+        if commands.is_empty() {
+            return Ok(Vec::new());
+        }
+        let mut needed = Vec::new();
+        let closures: Vec<Result<(), Error>> =
+            commands.iter().map(|(command, _)| self.add_closure(command, &mut needed)).collect();
+        self.load_tables(&needed).await?;
+        let (done, is_done) = oneshot::channel();
+        let caller = Rc::new(Caller {
+            answers: RefCell::new(commands.iter().map(|_| None).collect()),
+            left: Cell::new(commands.len()),
+            done: Cell::new(Some(done)),
+        });
+        let mint = self.mint();
+        for (at, ((command, durability), closure)) in commands.into_iter().zip(closures).enumerate() {
+            match closure {
+                Ok(()) => {
+                    let (mint, caller) = (mint.of(at), Rc::clone(&caller));
+                    self.queue.borrow_mut().push_back(Waiting { command, mint, durability, caller, at });
+                }
+                Err(error) => caller.answer(at, Err(error)),
+            }
+        }
         // Whoever gets the gate first commits for all that wait.
-        let answer = match select(answer, self.gate.lock()).await {
-            Either::Left((answer, _)) => answer,
-            Either::Right((gate, answer)) => {
+        match select(is_done, self.gate.lock()).await {
+            Either::Left(_) => {}
+            Either::Right((gate, is_done)) => {
                 self.commit_waiting().await;
                 drop(gate);
-                answer.await
+                let _ = is_done.await;
             }
-        };
-        answer.unwrap_or(Err(Error::Closed))
+        }
+        let answers = caller.answers.take();
+        Ok(answers.into_iter().map(|answer| answer.unwrap_or(Err(Error::Closed))).collect())
+    }
+
+    /// Adds the tables that must be in memory to decide a command.
+    fn add_closure(&self, command: &Command<P::Body>, tables: &mut Vec<Id>) -> Result<(), Error> {
+        for table in self.closure(command)? {
+            if !tables.contains(&table) {
+                tables.push(table);
+            }
+        }
+        Ok(())
     }
 
     /// The tables that must be in memory to decide a command.
@@ -266,8 +332,7 @@ impl<P: Ports> Engine<P> {
             }
         };
         for waiting in waiting {
-            // A caller that is gone does not want to know.
-            let _ = waiting.caller.send(Err(failure.clone()));
+            waiting.caller.answer(waiting.at, Err(failure.clone()));
         }
     }
 
@@ -384,8 +449,7 @@ fn send_less<B>(command: &mut Command<B>) -> bool {
 
 fn answer_all<B>(waiting: Vec<Waiting<B>>, answers: Vec<Answer>) {
     for (waiting, answer) in waiting.into_iter().zip(answers) {
-        // A caller that is gone does not want to know.
-        let _ = waiting.caller.send(answer);
+        waiting.caller.answer(waiting.at, answer);
     }
 }
 

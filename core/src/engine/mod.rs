@@ -216,6 +216,7 @@ impl<P: Ports> Engine<P> {
             seed: [random.bits(), random.bits()],
             session: session.number,
             offset: session.best.map(|best| best.offset_ms),
+            first: 0,
         }
     }
 
