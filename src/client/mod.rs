@@ -33,12 +33,12 @@ use wasm_bindgen_futures::{future_to_promise, spawn_local};
 pub use self::options::{Options, WriteOptions};
 pub use self::panic::on_panic;
 pub use self::telling::Observer;
-use crate::body::array_of;
 use self::{
     failure::thrown,
     instance::Instance,
     shapes::{SyncResult, to_js},
 };
+use crate::body::array_of;
 
 /// One open database in this context.
 #[wasm_bindgen]

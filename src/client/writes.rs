@@ -185,7 +185,9 @@ impl Instance {
                     let ids = ids(outcome);
                     match &mut made {
                         Some(made) => Ok(made.take(ids.len()).collect()),
-                        None => ids.iter().map(|id| self.as_written(table, id)).collect::<Result<Vec<_>, _>>(),
+                        None => {
+                            ids.iter().map(|id| self.as_written(table, id)).collect::<Result<Vec<_>, _>>()
+                        }
                     }
                 });
                 match written {

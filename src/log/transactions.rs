@@ -220,10 +220,7 @@ pub(super) fn packed(packed: &Packed<JsBody>) -> JsString {
 fn unpacked(text: &JsValue, what: impl Fn() -> String) -> Result<Packed<JsBody>, Failure> {
     let head = head_of(text).map_err(|_| Failure::Damaged(what()))?;
     let bodies = bodies_of(text).map_err(|_| Failure::Damaged(what()))?;
-    Ok(Packed {
-        head: String::from_utf8(head).map_err(|_| Failure::Damaged(what()))?,
-        bodies,
-    })
+    Ok(Packed { head: String::from_utf8(head).map_err(|_| Failure::Damaged(what()))?, bodies })
 }
 
 pub(super) fn key_of(key: &SegmentKey) -> JsValue {

@@ -32,7 +32,11 @@ fn rows(parts: &Array) -> Vec<EntityRow<JsBody>> {
     let columns = bodies.into_iter().zip(ids.split('\n')).zip(facts.chunks_exact(FACTS));
     columns
         .map(|((data, id), facts)| EntityRow {
-            table: usize::try_from(integer(facts[0])).ok().and_then(|at| tables.get(at)).cloned().unwrap_or_default(),
+            table: usize::try_from(integer(facts[0]))
+                .ok()
+                .and_then(|at| tables.get(at))
+                .cloned()
+                .unwrap_or_default(),
             id: id.to_owned(),
             version: integer(facts[1]),
             updated_at: integer(facts[2]),

@@ -123,11 +123,7 @@ async fn a_write_waits_for_what_the_app_says() {
             "invalid-value",
             Some("options.dependsOn[0]"),
         ),
-        (
-            app.delete_with("things", "x", "{ dependsOn: 'none' }"),
-            "invalid-value",
-            Some("options.dependsOn"),
-        ),
+        (app.delete_with("things", "x", "{ dependsOn: 'none' }"), "invalid-value", Some("options.dependsOn")),
     ] {
         let error = refused(promise).await;
         assert_eq!(text(&error, "code"), code, "{}", json(&error));

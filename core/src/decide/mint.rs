@@ -102,13 +102,15 @@ mod tests {
 
     #[test]
     fn the_records_of_one_command_sort_as_they_were_made() {
-        let mint = Mint { now_ms: 1_760_000_000_000, seed: [u64::MAX, 3], session: 0, offset: None, first: 0 };
+        let mint =
+            Mint { now_ms: 1_760_000_000_000, seed: [u64::MAX, 3], session: 0, offset: None, first: 0 };
         assert!((0..5_000).map(|n| mint.temporary_id(n, "tasks")).is_sorted());
     }
 
     #[test]
     fn a_mutation_id_is_a_uuid_of_version_7_and_carries_its_time() {
-        let id = Mint { now_ms: 1_760_000_000_000, seed: [0, 0], session: 0, offset: None, first: 0 }.mutation_id(0);
+        let id = Mint { now_ms: 1_760_000_000_000, seed: [0, 0], session: 0, offset: None, first: 0 }
+            .mutation_id(0);
         assert!(id.starts_with("0199c82c-c000-7"), "{id}");
     }
 }

@@ -402,7 +402,7 @@ impl<P: Ports> Engine<P> {
         let requires = (!known.covers(asks)).then(|| known.raised_to(asks));
         let entry = Entry { format: self.release.format, requires, mark: self.mark(), prev, changes };
         let packed = pack_entry(&entry)?;
-        if !self.fits(&packed, share).await {
+        if !self.fits(&packed, entry.changes.len(), share).await {
             return Ok(Append::NoRoom);
         }
         let appended = self.ports.log().append(entry.prev.key, packed, durability).await;

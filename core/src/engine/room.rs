@@ -28,8 +28,10 @@ const NEAR: u64 = 64_000_000;
 const ASK_PART: u64 = 8;
 /// A compaction is worth its while when this part of the reserve has been written since the last.
 const COMPACT_PART: u64 = 16;
-/// A batch is marked where its entry would fit so often: the answer to it, and a compaction, must find room too.
+/// A batch is marked where its entry and the answer to it would fit so often: a compaction must find room too.
 const SEND_TIMES: u64 = 4;
+/// What the answer to one mutation takes besides its fields: a mapping, and what the record and the mutation become.
+const ANSWER_BYTES: u64 = 500;
 
 /// What is known of the room, in bytes.
 #[derive(Clone, Copy, Debug, Default)]
@@ -132,12 +134,13 @@ impl<P: Ports> Engine<P> {
     }
 
     /// Whether an entry finds its share of room. The store is asked before it is said not to.
-    pub(super) async fn fits(&self, packed: &Packed<P::Body>, share: Share) -> bool {
-        if self.space.get().fits(share, || weight(packed)) {
+    pub(super) async fn fits(&self, packed: &Packed<P::Body>, changes: usize, share: Share) -> bool {
+        let answers = if share == Share::Sparing { changes as u64 * ANSWER_BYTES } else { 0 };
+        if self.space.get().fits(share, || weight(packed) + answers) {
             return true;
         }
         self.ask_for_room().await;
-        self.space.get().fits(share, || weight(packed))
+        self.space.get().fits(share, || weight(packed) + answers)
     }
 
     /// Compacts because there is no room, if that promises any. Called with the gate held; whether it did anything.

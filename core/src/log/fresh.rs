@@ -1,4 +1,4 @@
-//! Creates that nothing has happened to yet, stored as columns.
+//! Creates that nothing has come of yet, stored as columns.
 //!
 //! Whoever imports a thousand records offline writes a thousand of them, alike in all but their ids; and the outbox that a
 //! start reads is mostly these. An entry has a create and the record that it made, a segment one of the two: each is told
@@ -40,7 +40,7 @@ pub(super) struct Fresh {
     #[serde(rename = "w")]
     timestamps: Vec<u64>,
     /// What only the mutations have.
-    #[serde(rename = "q", default, skip_serializing_if = "Option::is_none")]
+    #[serde(rename = "e", default, skip_serializing_if = "Option::is_none")]
     queued: Option<Queued>,
 }
 
@@ -69,6 +69,25 @@ struct Queued {
     schema_version: u32,
     #[serde(rename = "c", default, skip_serializing_if = "Option::is_none")]
     dating: Option<Dating>,
+    /// Those that are sent together are marked together.
+    #[serde(rename = "s", default, skip_serializing_if = "Option::is_none")]
+    sent: Option<Sent>,
+}
+
+/// They may have been sent.
+#[derive(PartialEq, Serialize, Deserialize)]
+struct Sent {
+    #[serde(rename = "f")]
+    first_sent_at: u64,
+    #[serde(rename = "l", default, skip_serializing_if = "Option::is_none")]
+    last_attempt_at: Option<u64>,
+}
+
+impl Sent {
+    fn of<B>(create: &Mutation<B>) -> Option<Self> {
+        let last_attempt_at = create.last_attempt_at;
+        create.first_sent_at.map(|first_sent_at| Self { first_sent_at, last_attempt_at })
+    }
 }
 
 /// One of them, as it lies among the changes.
@@ -144,10 +163,12 @@ impl<'c, B: Body> Found<'c, B> {
 
 fn is_fresh<B>(create: &Mutation<B>) -> bool {
     create.operation == Operation::Create
-        && create.state == MutationState::Pending
+        && match create.state {
+            MutationState::Pending => create.first_sent_at.is_none() && create.last_attempt_at.is_none(),
+            MutationState::Sending => create.first_sent_at.is_some(),
+            MutationState::Conflict | MutationState::Rejected => false,
+        }
         && create.attempts == 0
-        && create.first_sent_at.is_none()
-        && create.last_attempt_at.is_none()
         && create.next_attempt_at.is_none()
         && create.error.is_none()
         && create.unset.is_empty()
@@ -174,6 +195,7 @@ impl Fresh {
             principal: create.principal.clone(),
             schema_version: create.schema_version,
             dating: create.dating.clone(),
+            sent: Sent::of(create),
         });
         Self {
             before,
@@ -195,6 +217,7 @@ impl Fresh {
                 && queued.principal == create.principal
                 && queued.schema_version == create.schema_version
                 && queued.dating == create.dating
+                && queued.sent == Sent::of(create)
         };
         self.part == next.part()
             && self.table == *next.table()
@@ -274,10 +297,10 @@ impl Fresh {
                 base_version: None,
                 timestamp,
                 priority: queued.priority,
-                state: MutationState::Pending,
+                state: if queued.sent.is_some() { MutationState::Sending } else { MutationState::Pending },
                 attempts: 0,
-                first_sent_at: None,
-                last_attempt_at: None,
+                first_sent_at: queued.sent.as_ref().map(|sent| sent.first_sent_at),
+                last_attempt_at: queued.sent.as_ref().and_then(|sent| sent.last_attempt_at),
                 next_attempt_at: None,
                 error: None,
                 dependencies: needs

@@ -329,13 +329,18 @@ mod tests {
         }
         let mut sent = create("8");
         if let Change::Mutation { row: Some(row), .. } = &mut sent[1] {
-            std::rc::Rc::make_mut(row).state = crate::log::entry::MutationState::Sending;
+            let row = std::rc::Rc::make_mut(row);
+            (row.state, row.first_sent_at) = (crate::log::entry::MutationState::Sending, Some(9));
+        }
+        let mut parked = create("9");
+        if let Change::Mutation { row: Some(row), .. } = &mut parked[1] {
+            std::rc::Rc::make_mut(row).state = crate::log::entry::MutationState::Rejected;
         }
         let mut changes = vec![record.clone(), mutation.clone(), synced("1", 1)];
         changes.extend(needy);
         changes.extend(urgent);
         changes.extend([synced("2", 1), mutation.clone(), record.clone(), record, synced("3", 1), mutation]);
-        changes.extend(sent);
+        changes.extend(sent.into_iter().chain(parked));
         let (rows, bodies) = Rows::pack(&changes);
         let text = serde_json::to_string(&rows).unwrap();
         let again: Rows = serde_json::from_str(&text).unwrap();

@@ -28,7 +28,7 @@ const ENTRY_1: &str = r#"{"v":1,"m":"00c0ffee00c0ffee","p":{"k":4,"m":"beef"},"r
 /// Its create, as a change; that it is one; and as format 4 writes it.
 const CREATE_1: &str = r#"{"m":{"i":"m1","r":{"q":1,"t":"tasks","r":"temp_1760000000000_k3j9x2_tasks","o":"create","d":1,"w":1760000000000,"p":"medium","s":"pending","u":"u7","h":3}}},"#;
 const BIRTH_1: &str = r#""n":[0]"#;
-const CREATE_4: &str = r#""f":[{"a":0,"b":1,"o":"b","t":"tasks","d":1,"i":["temp_1760000000000_k3j9x2_tasks"],"m":["m1"],"w":[1760000000000],"q":{"q":[1],"p":"medium","u":"u7","h":3}}]"#;
+const CREATE_4: &str = r#""f":[{"a":0,"b":1,"o":"b","t":"tasks","d":1,"i":["temp_1760000000000_k3j9x2_tasks"],"m":["m1"],"w":[1760000000000],"e":{"q":[1],"p":"medium","u":"u7","h":3}}]"#;
 
 const BODIES: [&str; 6] = [
     r#"{"title":"as the server has it"}"#,

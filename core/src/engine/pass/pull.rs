@@ -6,7 +6,7 @@ use std::{
     rc::Rc,
 };
 
-use futures_util::future::join_all;
+use futures_util::future::{join, join_all};
 
 use super::{
     Report,
@@ -219,21 +219,16 @@ impl<P: Ports> Engine<P> {
     /// end is dropped what the server no longer has.
     async fn pull_set(&self, set: &Set, progress: &Progress) -> Result<Result<(), RemoteError>, Error> {
         let mut beginnings = 0;
+        let mut ahead: Option<Asked<P::Body>> = None;
         loop {
             let cursor = self.state().cursor(&set.key).cloned();
             let from = cursor.as_ref().and_then(Cursor::place).map(ToOwned::to_owned);
-            let download = Download {
-                protocol: PROTOCOL,
-                principal: Some(self.writer.principal.to_string()),
-                cursor: from.clone(),
-                entity_types: set.tables.iter().map(ToString::to_string).collect(),
-                scope: set.scope.as_deref().map(ToOwned::to_owned),
-                limit: Some(PAGE_ROWS),
-                last_sync: None,
+            let asked = match ahead.take() {
+                Some(asked) if asked.from == from => asked,
+                _ => self.ask(set, from.clone()).await,
             };
-            let heard = self.state().heard(&set.tables);
-            let sent_at = self.ports.clock().elapsed_ms();
-            let page = match self.ports.remote().pull(&download).await {
+            let Asked { heard, sent_at, .. } = asked;
+            let page = match asked.answer {
                 Ok(page) => page,
                 Err(error) if matches!(remedy(&error), Remedy::PullInFull) && beginnings < BEGINNINGS_MAX => {
                     beginnings += 1;
@@ -261,8 +256,20 @@ impl<P: Ports> Engine<P> {
                 let command = Command::Pull { set: set.clone(), from: cursor.clone(), heard, page };
                 self.submit(command, Durability::Relaxed).await?;
             }
+            // The next page comes while this one is stored. Not where pages are weighed by what else was heard meanwhile.
+            let is_plain = cursor.as_ref().is_none_or(|cursor| cursor.full.is_none());
+            let next = (has_more && is_plain).then(|| page.cursor.clone());
             let command = Command::Pull { set: set.clone(), from: cursor, heard, page };
-            let Done::Pulled(Some(_)) = self.submit(command, Durability::Relaxed).await? else { continue };
+            let stored = self.submit(command, Durability::Relaxed);
+            let stored = match next {
+                None => stored.await?,
+                Some(next) => {
+                    let (stored, next) = join(stored, self.ask(set, Some(next))).await;
+                    ahead = Some(next);
+                    stored?
+                }
+            };
+            let Done::Pulled(Some(_)) = stored else { continue };
             self.note_missed(parents, progress);
             progress.rows.set(progress.rows.get() + rows);
             self.event(Event::Progress { phase: Phase::Pulling, done: progress.rows.get(), total: None });
@@ -271,6 +278,21 @@ impl<P: Ports> Engine<P> {
                 return Ok(Ok(()));
             }
         }
+    }
+
+    async fn ask(&self, set: &Set, from: Option<String>) -> Asked<P::Body> {
+        let download = Download {
+            protocol: PROTOCOL,
+            principal: Some(self.writer.principal.to_string()),
+            cursor: from.clone(),
+            entity_types: set.tables.iter().map(ToString::to_string).collect(),
+            scope: set.scope.as_deref().map(ToOwned::to_owned),
+            limit: Some(PAGE_ROWS),
+            last_sync: None,
+        };
+        let heard = self.state().heard(&set.tables);
+        let sent_at = self.ports.clock().elapsed_ms();
+        Asked { from, heard, sent_at, answer: self.ports.remote().pull(&download).await }
     }
 
     async fn begin_anew(&self, set: &Set, code: String) -> Result<(), Error> {
@@ -303,6 +325,15 @@ impl<P: Ports> Engine<P> {
         let sets = missing.filter_map(|(table, _)| plan.set_of(&table).map(|set| set.key.clone()));
         progress.missed.borrow_mut().extend(sets);
     }
+}
+
+/// A page that was asked for.
+struct Asked<B> {
+    from: Option<String>,
+    /// What was heard of the set's tables until then.
+    heard: u64,
+    sent_at: u64,
+    answer: Result<Page<B>, RemoteError>,
 }
 
 /// Whether a failed request makes it pointless to ask for other sets: it got no answer, or nobody gets one.
