@@ -338,9 +338,19 @@ impl<P: Ports> Engine<P> {
         // The manifest alone first: entries that are in the segments stay in the log for one compaction longer, and to
         // read them too could cost as much as all the rest.
         let log = self.ports.log();
-        self.read_manifest(&log.load(&[], u64::MAX).await?)?;
-        let snapshot = log.load(&keyspaces(&tables, true), self.through.get()).await?;
-        let manifest = self.read_manifest(&snapshot)?;
+        let mut manifest = self.read_manifest(&log.load(&[], u64::MAX).await?)?;
+        // Each keyspace costs two requests, and most have no segments. A compaction that comes between may make some.
+        let snapshot = loop {
+            let has_segments =
+                |keyspace: &String| manifest.segments.iter().any(|known| known.keyspace == *keyspace);
+            let wanted: Vec<String> = keyspaces(&tables, true).into_iter().filter(has_segments).collect();
+            let snapshot = log.load(&wanted, self.through.get()).await?;
+            let generation = manifest.generation;
+            manifest = self.read_manifest(&snapshot)?;
+            if manifest.generation == generation {
+                break snapshot;
+            }
+        };
         let valid = valid_after(&manifest.through, &snapshot.entries, self.standing)
             .map_err(|error| self.stop(error))?;
         if valid.gap {
