@@ -23,5 +23,6 @@ pub mod protocol;
 pub mod pull;
 pub mod schedule;
 pub mod schema;
+pub mod sorted;
 pub mod state;
 pub mod table;

@@ -30,7 +30,8 @@ fn filter_of(value: &JsValue) -> Result<ConflictFilter, Error> {
         path: "filter".to_owned(),
         problem: format!("is no filter of conflicts: {error}"),
     };
-    serde_json::from_value(filter).map_err(refused)
+    // By its text: what reads a stored one reads this too.
+    serde_json::from_str(&filter.to_string()).map_err(refused)
 }
 
 fn decision_of(value: &JsValue) -> Result<Decision, Error> {
