@@ -13,6 +13,7 @@ pub mod engine;
 pub mod error;
 pub mod hierarchy;
 pub mod ids;
+pub mod json;
 pub mod live;
 pub mod log;
 pub mod merge;

@@ -479,7 +479,7 @@ impl<'s, B: Body> Draft<'s, B> {
     pub(super) fn same_data(&self, table: &Id, left: &B, right: &B) -> bool {
         let value = |body: &B| {
             let own = self.without_rollups(table, body.clone());
-            serde_json::from_str::<serde_json::Value>(&own.to_json()).ok()
+            crate::json::from_str::<serde_json::Value>(&own.to_json()).ok()
         };
         left.same(right) || value(left) == value(right)
     }
