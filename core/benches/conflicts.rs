@@ -3,9 +3,10 @@
 //!
 //! V8 wants 100 conflicts found in 1,000 records within 500 ms, and one resolved within 100 ms.
 
-use std::{collections::BTreeMap, hint::black_box, rc::Rc};
+use std::{hint::black_box, rc::Rc};
 
 use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
+use landfall_core::sorted::SortedMap;
 use landfall_core::{
     body::SyncStatus,
     decide::{Answer, Command, Decision, Done, Writer, decide, draft::Draft, mint::Mint, preview},
@@ -157,7 +158,7 @@ fn conflicts(criterion: &mut Criterion) {
     let open: Vec<Id> = state.conflicts.open().map(|(id, _)| id.clone()).collect();
     let decision = Decision {
         strategy: Some(Strategy::ClientWins),
-        choices: BTreeMap::from([(
+        choices: SortedMap::from([(
             Path(vec!["title".to_owned()]),
             Choice::Value(Some(json!("Splice at 4, joint at 5"))),
         )]),

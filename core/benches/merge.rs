@@ -1,8 +1,9 @@
 //! The merge where there is much to merge (V8: conflicts of 1,000 records are found within 500 ms, one is resolved within 100 ms).
 
-use std::{collections::BTreeMap, hint::black_box};
+use std::hint::black_box;
 
 use criterion::{Criterion, criterion_group, criterion_main};
+use landfall_core::sorted::SortedMap;
 use landfall_core::{
     canonical::content_hash,
     merge::{Choice, Fields, Means, Merge, Path, Sides, Written, merge},
@@ -91,7 +92,7 @@ fn rules() -> Rules {
         .expect("the rules of the benchmarks")
 }
 
-fn merged(three: &Three, rules: &Rules, choices: &BTreeMap<Path, Choice>) -> Merge {
+fn merged(three: &Three, rules: &Rules, choices: &SortedMap<Path, Choice>) -> Merge {
     let sides = Sides {
         base: Some(&three.base),
         ours: Written { fields: &three.ours, at: 2 },
@@ -101,7 +102,7 @@ fn merged(three: &Three, rules: &Rules, choices: &BTreeMap<Path, Choice>) -> Mer
 }
 
 fn conflicts(criterion: &mut Criterion) {
-    let (records, rules, nothing) = (records(), rules(), BTreeMap::new());
+    let (records, rules, nothing) = (records(), rules(), SortedMap::new());
     let mut group = criterion.benchmark_group("merge");
     group.bench_function("1000 records, 100 contested", |bencher| {
         bencher.iter(|| {
@@ -110,7 +111,7 @@ fn conflicts(criterion: &mut Criterion) {
             assert_eq!(open.count(), 100);
         });
     });
-    let choices = BTreeMap::from([(Path(vec!["title".to_owned()]), Choice::Ours)]);
+    let choices = SortedMap::from([(Path(vec!["title".to_owned()]), Choice::Ours)]);
     group.bench_function("one, decided by a person", |bencher| {
         bencher.iter(|| {
             let merge = merged(black_box(&records[0]), &rules, &choices);

@@ -7,7 +7,7 @@
 //!
 //! These shapes are stored and are handed out as they are, so their serde names are the format.
 
-use std::{collections::BTreeMap, fmt::Write};
+use std::fmt::Write;
 
 use serde::{Deserialize, Serialize};
 
@@ -15,6 +15,7 @@ use crate::log::{
     conflict::How,
     entry::{Id, Operation, Refusal},
 };
+use crate::sorted::SortedMap;
 
 /// How many lines are kept. Never to be changed: two releases that count differently would keep different lines.
 pub const LINES_MAX: u64 = 500;
@@ -26,7 +27,7 @@ const SAME_LINE_MS: u64 = 60_000;
 pub const SETS_CHANGED: &str = "sets-changed";
 
 /// How many, by table.
-pub type ByTable = BTreeMap<Id, u64>;
+pub type ByTable = SortedMap<Id, u64>;
 
 /// One line of the log.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -121,7 +122,7 @@ impl Failure {
 
 /// What happened.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "kind", rename_all = "kebab-case", rename_all_fields = "camelCase")]
+#[serde(tag = "kind", rename_all = "kebab-case", rename_all_fields = "camelCase", try_from = "Members")]
 pub enum What {
     /// The server applied these many changes.
     Pushed { applied: ByTable },
@@ -155,6 +156,72 @@ pub enum What {
     Hung { silent_ms: u64 },
     /// A pass succeeded after some that had not.
     Resumed,
+}
+
+/// What any line may have, as it is read. Serde would buffer a line until it knows its kind, with code for each of them.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Members {
+    kind: String,
+    applied: Option<ByTable>,
+    rows: Option<ByTable>,
+    dropped: Option<ByTable>,
+    of: Option<Subject>,
+    conflict: Option<bool>,
+    reason: Option<Refusal>,
+    set: Option<Id>,
+    code: Option<String>,
+    before: Option<String>,
+    after: Option<String>,
+    how: Option<How>,
+    contested: Option<usize>,
+    kept: Option<Id>,
+    other: Option<Id>,
+    successor: Option<Id>,
+    failure: Option<Failure>,
+    wait_ms: Option<u64>,
+    why: Option<Held>,
+    silent_ms: Option<u64>,
+}
+
+impl TryFrom<Members> for What {
+    type Error = String;
+
+    fn try_from(line: Members) -> Result<Self, String> {
+        // What is missing makes it no line of its kind.
+        let Members { kind, of, .. } = line;
+        let what = match kind.as_str() {
+            "pushed" => line.applied.map(|applied| Self::Pushed { applied }),
+            "parked" => of.zip(line.conflict).zip(line.reason).map(|((of, conflict), reason)| Self::Parked {
+                of,
+                conflict,
+                reason,
+            }),
+            "pulled" => line.rows.map(|rows| Self::Pulled { rows }),
+            "full-pull-began" => line.set.zip(line.code).map(|(set, code)| Self::FullPullBegan { set, code }),
+            "full-pull-ended" => line.dropped.map(|dropped| Self::FullPullEnded { dropped }),
+            "epoch-changed" => {
+                line.before.zip(line.after).map(|(before, after)| Self::EpochChanged { before, after })
+            }
+            "discarded" => of.map(|of| Self::Discarded { of }),
+            "withdrawn" => of.map(|of| Self::Withdrawn { of }),
+            "settled" => of.zip(line.how).zip(line.contested).map(|((of, how), contested)| Self::Settled {
+                of,
+                how,
+                contested,
+                kept: line.kept,
+            }),
+            "undone" => of.map(|of| Self::Undone { of }),
+            "alike" => of.zip(line.other).map(|(of, other)| Self::Alike { of, other }),
+            "retried" => of.zip(line.successor).map(|(of, successor)| Self::Retried { of, successor }),
+            "failed" => line.failure.map(|failure| Self::Failed { failure, wait_ms: line.wait_ms }),
+            "held" => line.why.map(|why| Self::Held { why }),
+            "hung" => line.silent_ms.map(|silent_ms| Self::Hung { silent_ms }),
+            "resumed" => Some(Self::Resumed),
+            _ => return Err(format!("`{kind}` is no kind of line")),
+        };
+        what.ok_or_else(|| format!("a line of the kind `{kind}` lacks something"))
+    }
 }
 
 impl What {

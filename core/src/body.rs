@@ -152,7 +152,7 @@ pub trait Body: Clone + 'static {
 
     /// Its fields as values.
     fn to_fields(&self) -> Map<String, Value> {
-        serde_json::from_str(&self.to_json()).unwrap_or_default()
+        crate::json::from_str(&self.to_json()).unwrap_or_default()
     }
 
     /// The names of its fields.

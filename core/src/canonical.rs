@@ -8,6 +8,8 @@ use std::fmt::Write;
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 
+use crate::sorted::sort_by;
+
 /// The SHA-256 of a record's own fields, in lower-case hexadecimal digits.
 #[must_use]
 pub fn content_hash(fields: &Map<String, Value>) -> String {
@@ -53,7 +55,7 @@ fn write_value(value: &Value, text: &mut String) {
 
 fn write_object(map: &Map<String, Value>, text: &mut String) {
     let mut members: Vec<(&String, &Value)> = map.iter().collect();
-    members.sort_by(|(one, _), (other, _)| one.encode_utf16().cmp(other.encode_utf16()));
+    sort_by(&mut members, |(one, _), (other, _)| one.encode_utf16().cmp(other.encode_utf16()));
     text.push('{');
     for (at, (key, value)) in members.into_iter().enumerate() {
         if at > 0 {

@@ -4,8 +4,7 @@
 //! those that do after what they refer to: a child's row then finds its parent here. A circle of sets is entered at its first
 //! name, and what is missing then comes right after.
 
-use std::collections::{BTreeMap, BTreeSet};
-
+use crate::sorted::{SortedMap, SortedSet};
 use crate::{body::Body, log::entry::Id, schema::Schema, state::State, table::Table};
 
 /// Tables that are pulled with one cursor.
@@ -32,12 +31,12 @@ impl Plan {
     /// The sets of a schema. `scope`: of all tables, whatever the schema says.
     #[must_use]
     pub fn new(schema: &Schema, scope: Option<&str>) -> Self {
-        let mut groups: BTreeMap<(u64, Option<&str>), Vec<Id>> = BTreeMap::new();
+        let mut groups: SortedMap<(u64, Option<&str>), Vec<Id>> = SortedMap::new();
         for (name, table) in &schema.tables {
             let scope = scope.or(table.pull.scope.as_deref());
             groups.entry((table.pull.every_ms, scope)).or_default().push(name.as_str().into());
         }
-        let mut waiting: BTreeMap<Id, Set> = groups
+        let mut waiting: SortedMap<Id, Set> = groups
             .into_iter()
             .map(|((every_ms, scope), tables)| {
                 // Neither a comma nor an `@` occurs in a name.
@@ -48,7 +47,7 @@ impl Plan {
             .collect();
         let mut levels = Vec::new();
         while let Some(first) = waiting.keys().next().cloned() {
-            let pending: BTreeSet<&Id> = waiting.values().flat_map(|set| &set.tables).collect();
+            let pending: SortedSet<&Id> = waiting.values().flat_map(|set| &set.tables).collect();
             let depends = |set: &Set| {
                 let references =
                     set.tables.iter().flat_map(|table| schema.tables[&**table].references.values());
@@ -112,9 +111,9 @@ mod tests {
     use super::*;
 
     fn table(parents: &[&str], pull: &Value) -> Value {
-        let fields: BTreeMap<String, &str> =
+        let fields: SortedMap<String, &str> =
             parents.iter().map(|parent| (format!("{parent}_id"), "string?")).collect();
-        let references: BTreeMap<String, Value> =
+        let references: SortedMap<String, Value> =
             parents.iter().map(|parent| (format!("{parent}_id"), json!({ "table": parent }))).collect();
         let mut table = json!({ "fields": fields, "references": references, "pull": pull });
         table["fields"]["name"] = json!("string");

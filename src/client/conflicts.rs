@@ -7,6 +7,7 @@ use landfall_core::body::Body;
 use landfall_core::decide::{Command, Decision, Done};
 use landfall_core::engine::{ConflictFilter, PreviewView};
 use landfall_core::error::Error;
+use landfall_core::json;
 use landfall_core::log::entry::Id;
 use landfall_core::merge::{Contested, Functions};
 use serde_json::{Map, Value, json};
@@ -26,11 +27,12 @@ fn json_of(value: &JsValue, what: &str) -> Result<Value, Error> {
 
 fn filter_of(value: &JsValue) -> Result<ConflictFilter, Error> {
     let filter = if value.is_undefined() { json!({}) } else { json_of(value, "filter")? };
-    let refused = |error: serde_json::Error| Error::InvalidValue {
+    let refused = |error: json::Error| Error::InvalidValue {
         path: "filter".to_owned(),
         problem: format!("is no filter of conflicts: {error}"),
     };
-    serde_json::from_value(filter).map_err(refused)
+    // By its text: what reads a stored one reads this too.
+    json::from_str(&filter.to_string()).map_err(refused)
 }
 
 fn decision_of(value: &JsValue) -> Result<Decision, Error> {

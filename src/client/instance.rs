@@ -12,6 +12,7 @@ use js_sys::encode_uri_component;
 use landfall_core::body::Body;
 use landfall_core::engine::{Engine, Identity};
 use landfall_core::error::Error;
+use landfall_core::json;
 use landfall_core::schedule::Occasion;
 use landfall_core::schema::{Schema, SchemaError};
 use wasm_bindgen_futures::spawn_local;
@@ -71,7 +72,7 @@ fn parse_schema(document: &wasm_bindgen::JsValue) -> Result<Schema, Error> {
         let path = if refused.path.is_empty() { "schema".to_owned() } else { refused.path };
         refuse(path, format!("is {}: a schema is JSON", refused.what))
     })?;
-    let document = serde_json::from_str(&copied.body.to_json())
+    let document = json::from_str(&copied.body.to_json())
         .map_err(|error| refuse("schema".to_owned(), error.to_string()))?;
     Ok(Schema::parse(&document)?)
 }

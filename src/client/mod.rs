@@ -22,6 +22,7 @@ mod shapes;
 mod telling;
 mod writes;
 
+use std::pin::Pin;
 use std::rc::Rc;
 
 use js_sys::{Array, Function, Promise};
@@ -47,6 +48,8 @@ pub struct Client {
 }
 
 fn promise(work: impl Future<Output = Result<JsValue, Error>> + 'static) -> Promise {
+    // Boxed: otherwise each call has code of its own for what a promise is made of.
+    let work: Pin<Box<dyn Future<Output = Result<JsValue, Error>>>> = Box::pin(work);
     future_to_promise(async move { work.await.map_err(|error| thrown(&error)) })
 }
 

@@ -4,6 +4,7 @@ use js_sys::{Array, Function};
 use landfall_core::body::Body;
 use landfall_core::decide;
 use landfall_core::error::Error;
+use landfall_core::json;
 use landfall_core::log::entry::Id;
 use landfall_core::ports::Durability;
 use landfall_core::schema::Priority;
@@ -148,7 +149,7 @@ pub(super) fn query(value: &JsValue) -> Result<Query, Error> {
     if copied.absent.iter().any(|part| part == "equals") {
         return Err(refuse("equals".to_owned(), "it is undefined; leave it out, or ask for null".to_owned()));
     }
-    let value = serde_json::from_str(&copied.body.to_json())
-        .map_err(|error| refuse(String::new(), error.to_string()))?;
+    let value =
+        json::from_str(&copied.body.to_json()).map_err(|error| refuse(String::new(), error.to_string()))?;
     Ok(Query::from_json(&value)?)
 }

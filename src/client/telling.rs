@@ -1,7 +1,6 @@
 //! What the app is told: results of live queries, changes, parked mutations, progress and state.
 
 use std::cell::{Cell, RefCell};
-use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use js_sys::{Array, Function};
@@ -9,6 +8,7 @@ use landfall_core::error::Error;
 use landfall_core::live::SubscriptionId;
 use landfall_core::log::entry::Id;
 use landfall_core::outbox::waits;
+use landfall_core::sorted::SortedMap;
 use landfall_core::table::Query;
 use wasm_bindgen::prelude::*;
 
@@ -53,7 +53,7 @@ struct Subscriber {
 /// What was told so far, and to whom.
 #[derive(Default)]
 pub(super) struct Told {
-    subscribers: RefCell<BTreeMap<u32, Subscriber>>,
+    subscribers: RefCell<SortedMap<u32, Subscriber>>,
     last_subscriber: Cell<u32>,
     /// Whether anybody wants to hear which records changed.
     pub(super) wants_changes: Cell<bool>,
@@ -114,7 +114,7 @@ impl Instance {
         }
         let state = self.engine.state();
         let subscribers = self.told.subscribers.borrow();
-        let subscriber_of: BTreeMap<SubscriptionId, u32> =
+        let subscriber_of: SortedMap<SubscriptionId, u32> =
             subscribers.iter().filter_map(|(id, subscriber)| Some((subscriber.query?, *id))).collect();
         dirty
             .into_iter()

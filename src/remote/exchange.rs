@@ -6,6 +6,7 @@ use futures_util::future::{Either, select};
 use gloo_net::http::{Headers, Method, RequestBuilder, Response};
 use gloo_timers::future::TimeoutFuture;
 use js_sys::{JsString, Promise};
+use landfall_core::json;
 use landfall_core::ports::RemoteError;
 use landfall_core::protocol::{PROTOCOL, PROTOCOL_HEADER, Problem};
 use wasm_bindgen::prelude::*;
@@ -93,7 +94,7 @@ pub(super) fn check(response: &Response) -> Result<(), RemoteError> {
 }
 
 pub(super) fn refused(status: u16, text: &str, headers: &Headers) -> RemoteError {
-    let problem = serde_json::from_str::<Problem>(text).ok();
+    let problem = json::from_str::<Problem>(text).ok();
     let code = problem.as_ref().and_then(Problem::code).unwrap_or("http-error").to_owned();
     let message =
         problem.map_or_else(|| format!("status {status}"), |problem| problem.detail.unwrap_or(problem.title));

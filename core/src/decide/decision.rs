@@ -1,13 +1,12 @@
 //! How a person settles a conflict, and how an app says so.
 
-use std::collections::BTreeMap;
-
 use serde_json::{Map, Value};
 
 use crate::{
     error::Error,
     merge::{Choice, Path},
     schema::rules::Strategy,
+    sorted::SortedMap,
 };
 
 /// How a person settles a conflict.
@@ -16,7 +15,7 @@ pub struct Decision {
     /// Instead of the table's rules: one way for all that is contested, and for a deletion that met a change.
     pub strategy: Option<Strategy>,
     /// What was chosen for contested values, or for all that lies below them. Comes before anything else.
-    pub choices: BTreeMap<Path, Choice>,
+    pub choices: SortedMap<Path, Choice>,
 }
 
 impl Decision {
@@ -29,7 +28,7 @@ impl Decision {
         };
         match value {
             Value::String(_) => {
-                Ok(Self { strategy: Some(strategy(value, "decision")?), choices: BTreeMap::new() })
+                Ok(Self { strategy: Some(strategy(value, "decision")?), choices: SortedMap::new() })
             }
             Value::Object(map) => {
                 if let Some(key) = map.keys().find(|key| !["strategy", "choices"].contains(&key.as_str())) {
@@ -38,7 +37,7 @@ impl Decision {
                 }
                 let strategy =
                     map.get("strategy").map(|word| strategy(word, "decision.strategy")).transpose()?;
-                let choices = map.get("choices").map_or(Ok(BTreeMap::new()), choices)?;
+                let choices = map.get("choices").map_or(Ok(SortedMap::new()), choices)?;
                 Ok(Self { strategy, choices })
             }
             _ => Err(refused("decision", "must be a strategy or an object with `strategy` or `choices`")),
@@ -46,7 +45,7 @@ impl Decision {
     }
 }
 
-fn choices(value: &Value) -> Result<BTreeMap<Path, Choice>, Error> {
+fn choices(value: &Value) -> Result<SortedMap<Path, Choice>, Error> {
     match value {
         Value::Object(by_path) => by_path
             .iter()

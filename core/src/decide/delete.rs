@@ -3,8 +3,6 @@
 //! First all that is doomed is found, then what would refuse it, and only then is anything written: children before their
 //! parents, so that each deletion can wait for those that the server must hear of before it.
 
-use std::collections::BTreeMap;
-
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::{
@@ -20,6 +18,7 @@ use crate::{
     log::entry::{Id, Mutation, Operation},
     planted,
     schema::OnDelete,
+    sorted::{SortedMap, sort},
 };
 
 /// A record: its table and id.
@@ -113,8 +112,8 @@ fn parents_of<B: Body>(draft: &Draft<'_, B>, table: &Id, id: &Id) -> Vec<Key> {
 fn departures<B: Body>(draft: &Draft<'_, B>, doomed: &[Key]) -> FxHashMap<Key, Vec<Key>> {
     let mut departures: FxHashMap<Key, Vec<Key>> = FxHashMap::default();
     let parents: FxHashSet<&Key> = doomed.iter().collect();
-    let children: BTreeMap<&str, Vec<(&str, &Id)>> = {
-        let mut children: BTreeMap<&str, Vec<(&str, &Id)>> = BTreeMap::new();
+    let children: SortedMap<&str, Vec<(&str, &Id)>> = {
+        let mut children: SortedMap<&str, Vec<(&str, &Id)>> = SortedMap::new();
         let tables: FxHashMap<&str, &Id> = doomed.iter().map(|(table, _)| (&**table, table)).collect();
         for (name, table) in tables {
             for (child, field, _) in draft.schema().children_of(name) {
@@ -149,7 +148,7 @@ fn departures<B: Body>(draft: &Draft<'_, B>, doomed: &[Key]) -> FxHashMap<Key, V
         }
     }
     for records in departures.values_mut() {
-        records.sort();
+        sort(records);
         records.dedup();
     }
     departures

@@ -5,7 +5,6 @@
 
 use std::{
     cell::{Ref, RefCell},
-    collections::BTreeSet,
     rc::Rc,
 };
 
@@ -23,6 +22,7 @@ use crate::{
     },
     planted, pull,
     schema::Schema,
+    sorted::{SortedSet, sort_by},
     state::{Meta, State, references},
 };
 
@@ -249,7 +249,7 @@ impl<'s, B: Body> Draft<'s, B> {
             let drafted = drafted.iter().filter_map(|id| self.mutation(id));
             let here = drafted.filter(|mutation| mutation.table == *table && mutation.record_id == *id);
             found.extend(here.cloned());
-            found.sort_by_key(|mutation| mutation.sequence);
+            sort_by(&mut found, |one, other| one.sequence.cmp(&other.sequence));
         }
         found
     }
@@ -262,7 +262,7 @@ impl<'s, B: Body> Draft<'s, B> {
         let drafted = places.dependents.get(id).into_iter().flatten().filter_map(|key| self.mutation(key));
         let mut found: Vec<_> =
             held.chain(drafted.filter(|mutation| mutation.dependencies.contains(id))).cloned().collect();
-        found.sort_by_key(|mutation| mutation.sequence);
+        sort_by(&mut found, |one, other| one.sequence.cmp(&other.sequence));
         found
     }
 
@@ -276,7 +276,7 @@ impl<'s, B: Body> Draft<'s, B> {
     /// The live records of `child` whose foreign key `field` is `id`.
     #[must_use]
     pub fn children(&self, child: &Id, field: &str, id: &str) -> Vec<Id> {
-        let mut found: BTreeSet<Id> = self
+        let mut found: SortedSet<Id> = self
             .state
             .table(child)
             .map(|table| table.referencing(field, id))
@@ -479,7 +479,7 @@ impl<'s, B: Body> Draft<'s, B> {
     pub(super) fn same_data(&self, table: &Id, left: &B, right: &B) -> bool {
         let value = |body: &B| {
             let own = self.without_rollups(table, body.clone());
-            serde_json::from_str::<serde_json::Value>(&own.to_json()).ok()
+            crate::json::from_str::<serde_json::Value>(&own.to_json()).ok()
         };
         left.same(right) || value(left) == value(right)
     }

@@ -5,7 +5,7 @@
 //! base takes the place of all of it; otherwise the change is parked, and a person decides ([`super::resolve`]). A deletion by the
 //! server wins over our changes, which are kept in the conflict. Whatever is contested is kept, with what became of it.
 
-use std::{collections::BTreeMap, rc::Rc};
+use std::rc::Rc;
 
 use super::{Writing, draft::Draft};
 use crate::{
@@ -17,6 +17,7 @@ use crate::{
     merge::{self, Choice, Means, Merge, Path, Sides, Written},
     planted,
     schema::rules::{Rules, Strategy, Way},
+    sorted::SortedMap,
     state::Meta,
 };
 
@@ -144,7 +145,7 @@ impl<B: Body> Meeting<B> {
     pub(super) fn verdict(
         &self,
         rules: &Rules,
-        choices: &BTreeMap<Path, Choice>,
+        choices: &SortedMap<Path, Choice>,
         writing: &Writing<'_>,
     ) -> Option<Verdict> {
         let way = match rules.strategy.way() {
@@ -173,7 +174,7 @@ impl<B: Body> Meeting<B> {
     pub(super) fn merged(
         &self,
         rules: &Rules,
-        choices: &BTreeMap<Path, Choice>,
+        choices: &SortedMap<Path, Choice>,
         writing: &Writing<'_>,
     ) -> Merge {
         let base = self.base.as_ref().map(|base| base.data.to_fields());
@@ -213,7 +214,7 @@ pub(super) fn settle_by_rules<B: Body>(
         return meeting.take_place(draft, writing, None).is_ok();
     }
     let Some(definition) = draft.schema().table(table) else { return false };
-    let Some(verdict) = meeting.verdict(&definition.rules, &BTreeMap::new(), writing) else { return false };
+    let Some(verdict) = meeting.verdict(&definition.rules, &SortedMap::new(), writing) else { return false };
     let is_settled = match &verdict {
         Verdict::Merged(merge) => merge.is_settled() && meeting.merges() < MERGES_MAX,
         Verdict::Ours => meeting.merges() < MERGES_MAX,

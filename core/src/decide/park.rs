@@ -1,9 +1,6 @@
 //! What a person decides about a mutation: give it up, send it again, or let it wait for others.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    rc::Rc,
-};
+use std::rc::Rc;
 
 use super::{
     Decision, Done, WriteOptions, Writing, check, cycle, delete,
@@ -19,6 +16,7 @@ use crate::{
     merge::{Choice, Path},
     planted,
     schema::rules::Strategy,
+    sorted::{SortedMap, SortedSet, sort},
 };
 
 fn find<B: Body>(draft: &Draft<'_, B>, id: &Id) -> Result<Rc<Mutation<B>>, Error> {
@@ -58,7 +56,7 @@ pub(super) fn discard<B: Body>(
         }
     }
     // Each record once: settled again after its base is gone, it would be gone too.
-    let records: BTreeSet<_> = doomed.values().map(|doomed| (&doomed.table, &doomed.record_id)).collect();
+    let records: SortedSet<_> = doomed.values().map(|doomed| (&doomed.table, &doomed.record_id)).collect();
     for (table, id) in records.into_iter().filter(|_| !planted!("rollback-forgotten")) {
         settle::settle(draft, table, id);
     }
@@ -69,9 +67,9 @@ pub(super) fn discard<B: Body>(
 fn with_dependents<B: Body>(
     draft: &Draft<'_, B>,
     mutation: Rc<Mutation<B>>,
-) -> (BTreeMap<u64, Rc<Mutation<B>>>, Vec<Id>) {
+) -> (SortedMap<u64, Rc<Mutation<B>>>, Vec<Id>) {
     let first = mutation.clone();
-    let (mut doomed, mut asked) = (BTreeMap::new(), Vec::new());
+    let (mut doomed, mut asked) = (SortedMap::new(), Vec::new());
     let mut reach = vec![mutation];
     while let Some(mutation) = reach.pop() {
         let is_its_own = first.operation == Operation::Create
@@ -88,7 +86,7 @@ fn with_dependents<B: Body>(
         reach.extend(next.into_iter().filter(|next| !doomed.contains_key(&next.sequence)));
         reach.dedup_by_key(|next| next.sequence);
     }
-    asked.sort();
+    sort(&mut asked);
     asked.dedup();
     (doomed, asked)
 }

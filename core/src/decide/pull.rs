@@ -10,7 +10,7 @@
 //! under way, and what the pages brought is noted beside it, so that any context can go on where another one died. The
 //! entry that takes the last page drops what none of them brought ([`sweep`]).
 
-use std::{collections::BTreeMap, rc::Rc};
+use std::rc::Rc;
 
 use rustc_hash::FxHashSet;
 
@@ -27,6 +27,7 @@ use crate::{
     planted,
     protocol::{DeletionReason, DeletionRow, Page},
     pull::{self, Set},
+    sorted::SortedMap,
     state::Meta,
 };
 
@@ -312,7 +313,7 @@ fn sweep<B: Body>(draft: &mut Draft<'_, B>, writing: &Writing<'_>, set: &Set, pa
 
 /// The rows of a page, by table.
 fn seen_of<B: Body>(page: &Page<B>) -> Rc<Seen> {
-    let mut seen: Seen = BTreeMap::new();
+    let mut seen: Seen = SortedMap::new();
     let deleted = |row: &DeletionRow| row.reason == DeletionReason::Deleted;
     let entities = page.entities.iter().map(|row| (&row.table, &row.id));
     let deletions = page.deletions.iter().filter(|row| deleted(row)).map(|row| (&row.table, &row.id));

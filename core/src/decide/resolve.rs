@@ -1,6 +1,6 @@
 //! What a person decides about conflicts: how they are settled, and that a settlement is taken back.
 
-use std::{collections::BTreeMap, rc::Rc};
+use std::rc::Rc;
 
 use super::{
     Decision, WriteOptions, Writer, Writing, delete,
@@ -20,6 +20,7 @@ use crate::{
     merge::{self, Choice, Means, Path, Sides, Written},
     planted,
     schema::rules::{Rules, Strategy},
+    sorted::SortedMap,
     state::State,
 };
 
@@ -141,7 +142,7 @@ pub(super) fn give_up<B: Body>(draft: &mut Draft<'_, B>, writing: &Writing<'_>, 
         Some(meeting) => {
             let both = !meeting.theirs.deleted && meeting.ours.is_some();
             let strategy = Rules::of(Strategy::ServerWins);
-            let merge = both.then(|| meeting.merged(&strategy, &BTreeMap::new(), writing));
+            let merge = both.then(|| meeting.merged(&strategy, &SortedMap::new(), writing));
             let contests = merge.into_iter().flat_map(|merge| merge.contests);
             let Meeting { kind, base, ours, theirs, .. } = meeting;
             let theirs = (!theirs.deleted).then_some(theirs.data);
@@ -232,7 +233,7 @@ fn put_back<B: Body>(
         (Some(one), Some(other)) => merge::same(one, other),
         (one, other) => one.is_none() && other.is_none(),
     };
-    let choices: BTreeMap<Path, Choice> = settled
+    let choices: SortedMap<Path, Choice> = settled
         .rulings
         .iter()
         .map(|ruling| {

@@ -21,6 +21,7 @@ use crate::{
     },
     planted,
     ports::{Durability, Log, Ports, StoreError},
+    sorted::sort,
 };
 
 /// After this many lost races the next try waits, so that writers in many contexts do not keep each other from it.
@@ -196,7 +197,7 @@ impl<P: Ports> Engine<P> {
         } else {
             tables.extend(rollups::tables(&self.schema));
         }
-        tables.sort();
+        sort(&mut tables);
         tables.dedup();
         Ok(tables)
     }

@@ -1,7 +1,5 @@
 //! Old entries become segments.
 
-use std::collections::BTreeMap;
-
 use super::{
     Engine,
     load::{Watch, valid_after},
@@ -16,6 +14,7 @@ use crate::{
         release::Requirement,
     },
     ports::{Log, Ports},
+    sorted::SortedMap,
     state::references,
 };
 
@@ -108,7 +107,7 @@ impl<P: Ports> Engine<P> {
         let taken = &plan.taken;
         let keyspaces: Vec<String> =
             taken.iter().filter(|(_, runs)| !runs.is_empty()).map(|(keyspace, _)| keyspace.clone()).collect();
-        let mut segments = BTreeMap::new();
+        let mut segments = SortedMap::new();
         if !keyspaces.is_empty() {
             let again = log.load(&keyspaces, u64::MAX).await?;
             let now = self.read_manifest(&again)?;

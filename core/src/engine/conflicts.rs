@@ -1,7 +1,5 @@
 //! Conflicts as an app sees them: listed, counted, previewed, settled, taken back (V6, F10).
 
-use std::collections::BTreeMap;
-
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
@@ -15,6 +13,7 @@ use crate::{
         entry::Id,
     },
     ports::{Durability, Ports},
+    sorted::{SortedMap, sort_by},
 };
 
 type Fields = Map<String, Value>;
@@ -171,14 +170,14 @@ impl Tally {
 #[serde(rename_all = "camelCase")]
 pub struct ConflictStats {
     pub all: Tally,
-    pub by_table: BTreeMap<Id, Tally>,
-    pub by_kind: BTreeMap<Kind, Tally>,
-    pub by_how: BTreeMap<How, usize>,
+    pub by_table: SortedMap<Id, Tally>,
+    pub by_kind: SortedMap<Kind, Tally>,
+    pub by_how: SortedMap<How, usize>,
     /// Contested values, by table and path.
-    pub by_field: BTreeMap<String, usize>,
+    pub by_field: SortedMap<String, usize>,
     /// By table: how many changes met one by somebody else and were settled by rules, also those in which nothing lost and of
     /// which nothing is kept.
-    pub merged: BTreeMap<Id, u64>,
+    pub merged: SortedMap<Id, u64>,
 }
 
 fn standing<B>(row: &Conflict<B>) -> Standing {
@@ -212,7 +211,7 @@ impl<P: Ports> Engine<P> {
         match filter.order {
             Order::Oldest => {}
             Order::Newest => rows.reverse(),
-            Order::Record => rows.sort_by(|(_, one), (_, other)| {
+            Order::Record => sort_by(&mut rows, |(_, one), (_, other)| {
                 (&one.table, &one.record_id).cmp(&(&other.table, &other.record_id))
             }),
         }

@@ -4,8 +4,6 @@
 //! is told by [`Vitals`](super::vitals), which sees it in the entries. The report is about what this context
 //! has read of the log: one that has not heard of other contexts' entries [catches up](Engine::catch_up) first.
 
-use std::collections::BTreeMap;
-
 use serde::Serialize;
 
 use super::{Engine, vitals::signed};
@@ -15,6 +13,7 @@ use crate::{
     outbox::BACKOFF_MS_MAX,
     planted,
     ports::Ports,
+    sorted::SortedMap,
     state::outbox::Counts,
 };
 
@@ -49,7 +48,7 @@ pub struct Health {
     pub consecutive_failures: u32,
     /// When this context tries again, if it waits.
     pub next_attempt_at: Option<u64>,
-    pub per_table: BTreeMap<Id, TableHealth>,
+    pub per_table: SortedMap<Id, TableHealth>,
 }
 
 /// What is wrong.

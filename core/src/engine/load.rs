@@ -2,8 +2,6 @@
 //!
 //! All of these run with the gate held, so the state only ever moves forward along the log.
 
-use std::collections::BTreeMap;
-
 use super::{Engine, commit::keyspaces};
 use crate::{
     error::Error,
@@ -19,11 +17,12 @@ use crate::{
         release::{Outdated, Standing},
     },
     ports::{Event, Log, Ports, Snapshot, Stored},
+    sorted::{SortedMap, sort},
     state::{Observer, State},
 };
 
 /// The rows of stored segments: by keyspace, a list for each run, oldest first.
-type Runs<B> = BTreeMap<String, Vec<Vec<Change<B>>>>;
+type Runs<B> = SortedMap<String, Vec<Vec<Change<B>>>>;
 
 /// An entry to look out for while catching up.
 #[derive(Clone, Copy)]
@@ -102,7 +101,7 @@ fn holds<B: crate::body::Body>(stored: &[Stored<B>], position: &Position) -> Res
 struct Notes<'e, P: Ports> {
     engine: &'e Engine<P>,
     live: &'e mut LiveQueries,
-    touched: &'e mut BTreeMap<Id, Vec<Id>>,
+    touched: &'e mut SortedMap<Id, Vec<Id>>,
 }
 
 impl<P: Ports> Observer<P::Body> for Notes<'_, P> {
@@ -272,7 +271,7 @@ impl<P: Ports> Engine<P> {
 
     /// The rows of a snapshot's segments: by keyspace, a list for each run, oldest first.
     fn runs(&self, manifest: &Manifest, snapshot: Snapshot<P::Body>) -> Result<Runs<P::Body>, Error> {
-        let mut by_run: BTreeMap<(String, u64), Vec<Change<P::Body>>> = BTreeMap::new();
+        let mut by_run: SortedMap<(String, u64), Vec<Change<P::Body>>> = SortedMap::new();
         for (key, packed) in snapshot.segments {
             let listed = manifest
                 .segments
@@ -282,7 +281,7 @@ impl<P: Ports> Engine<P> {
             let rows = unpack_segment(&packed).map_err(|error| self.stop(error.into()))?;
             by_run.entry((key.keyspace, segment.run)).or_default().extend(rows);
         }
-        let mut runs: Runs<P::Body> = BTreeMap::new();
+        let mut runs: Runs<P::Body> = SortedMap::new();
         for ((keyspace, _), rows) in by_run {
             runs.entry(keyspace).or_default().push(rows);
         }
@@ -333,7 +332,7 @@ impl<P: Ports> Engine<P> {
     pub(super) async fn reload(&self, more: &[Id]) -> Result<Vec<Mark>, Error> {
         let mut tables: Vec<Id> = self.state().loaded().cloned().collect();
         tables.extend(more.iter().filter(|table| self.schema.table(table).is_some()).cloned());
-        tables.sort();
+        sort(&mut tables);
         tables.dedup();
         // The manifest alone first: entries that are in the segments stay in the log for one compaction longer, and to
         // read them too could cost as much as all the rest.
@@ -362,7 +361,7 @@ impl<P: Ports> Engine<P> {
             // The latest row of each key, and only that: rows of one run lie in the order of their keys and not of time, so
             // one that is gone may have had the place in the order of writing that another has now.
             let latest = latest(runs.remove(own).unwrap_or_default().into_iter().flatten());
-            let rows = latest.into_values().flat_map(BTreeMap::into_values).filter(|row| !row.is_removal());
+            let rows = latest.into_values().flat_map(SortedMap::into_values).filter(|row| !row.is_removal());
             state.apply(rows.collect(), &mut ());
         }
         for table in self.schema.tables.keys() {

@@ -25,7 +25,7 @@ mod tests;
 
 use std::{
     cell::{Cell, Ref, RefCell},
-    collections::{BTreeMap, VecDeque},
+    collections::VecDeque,
     rc::Rc,
 };
 
@@ -54,6 +54,7 @@ use crate::{
     ports::{Event, Log, Ports},
     pull::Plan,
     schema::Schema,
+    sorted::SortedMap,
     state::{Meta, State},
 };
 
@@ -75,7 +76,7 @@ pub struct Engine<P: Ports> {
     /// Queries that somebody watches.
     pub live: RefCell<LiveQueries>,
     /// Records that changed since somebody last asked, by table.
-    touched: RefCell<BTreeMap<Id, Vec<Id>>>,
+    touched: RefCell<SortedMap<Id, Vec<Id>>>,
     /// Held while the store is read into the state or appended to, so that the state moves in the order of the log.
     gate: Mutex<()>,
     queue: RefCell<VecDeque<commit::Waiting<P::Body>>>,
@@ -184,7 +185,7 @@ impl<P: Ports> Engine<P> {
     }
 
     /// The records that changed since this was last asked, by table.
-    pub fn take_touched(&self) -> BTreeMap<Id, Vec<Id>> {
+    pub fn take_touched(&self) -> SortedMap<Id, Vec<Id>> {
         let mut touched = self.touched.take();
         for ids in touched.values_mut() {
             ids.sort();

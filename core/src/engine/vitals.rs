@@ -6,8 +6,6 @@
 //! nothing of them. What lies before this context was opened is turned into a duration once, when it is opened; should the clock have lied then,
 //! that is forgotten as soon as anything comes along.
 
-use std::collections::BTreeSet;
-
 use rustc_hash::FxHashMap;
 
 use crate::{
@@ -16,6 +14,7 @@ use crate::{
     log::entry::{Change, Mutation},
     outbox::BACKOFF_MS_MAX,
     schema::Schema,
+    sorted::SortedSet,
     state::State,
 };
 
@@ -42,7 +41,7 @@ pub(super) struct Vitals {
     /// Since when each mutation that is not parked could be sent, by its place in the order of writing.
     ready_since: FxHashMap<u64, Elapsed>,
     /// The same, the oldest first.
-    by_age: BTreeSet<(Elapsed, u64)>,
+    by_age: SortedSet<(Elapsed, u64)>,
     /// When the server last settled a mutation.
     settled_at: Option<Elapsed>,
     /// Until when the server asked not to be asked.

@@ -1,7 +1,5 @@
 //! Whether everything that is referred to is there (V4).
 
-use std::collections::BTreeSet;
-
 use rustc_hash::{FxHashMap, FxHashSet};
 use serde::Serialize;
 
@@ -10,6 +8,7 @@ use crate::{
     body::Body,
     ids::is_temporary,
     log::entry::{Id, Operation, Record},
+    sorted::SortedSet,
     state::State,
     table::Table,
 };
@@ -160,9 +159,9 @@ fn is_being_created<B: Body>(state: &State<B>, table: &Id, id: &Id) -> bool {
 }
 
 /// The circles among records that each refer to one other at most. Every record is walked over once.
-fn circles(parents: &FxHashMap<Id, Id>) -> BTreeSet<Vec<Id>> {
+fn circles(parents: &FxHashMap<Id, Id>) -> SortedSet<Vec<Id>> {
     let mut done: FxHashSet<&Id> = FxHashSet::default();
-    let mut circles = BTreeSet::new();
+    let mut circles = SortedSet::new();
     for from in parents.keys() {
         let mut way: Vec<&Id> = Vec::new();
         let mut places: FxHashMap<&Id, usize> = FxHashMap::default();

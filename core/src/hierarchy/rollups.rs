@@ -14,18 +14,18 @@
 //! them all when it opens or writes; one that writes without them takes the fact away.
 
 use rustc_hash::{FxHashMap, FxHashSet};
-use std::collections::BTreeMap;
 
 use crate::{
     body::{Body, Scalar},
     decide::draft::Draft,
     log::entry::{Id, Record},
     schema::{RollupGroup, RollupKind, Schema},
+    sorted::{SortedMap, sort},
     state::{Meta, State},
 };
 
 /// What is to be sent of a record's roll-ups, because it changed with a write made here.
-pub(crate) type Sent<'s> = BTreeMap<(Id, Id), Vec<(&'s str, Scalar)>>;
+pub(crate) type Sent<'s> = SortedMap<(Id, Id), Vec<(&'s str, Scalar)>>;
 
 /// Whether the records are derived by this schema's roll-ups. Without any there is nothing to be derived.
 #[must_use]
@@ -92,7 +92,7 @@ pub(crate) fn derive<'s, B: Body>(draft: &mut Draft<'s, B>, may_derive_all: bool
             let others = held.map(|(id, _)| id).filter(|id| !affected.parents.contains(*id));
             parents.extend(others.cloned());
         }
-        parents.sort();
+        sort(&mut parents);
         for id in parents {
             let Some(parent) = draft.live(&derivation.parent, &id) else { continue };
             let temporary = exchanged.get(&id).map_or(&[][..], Vec::as_slice);
@@ -271,7 +271,7 @@ impl<'s> Derivation<'s> {
         let held = held.filter(|child| !affected.drafted.contains(child));
         let mut children: Vec<Id> =
             held.chain(affected.children.get(id).into_iter().flatten().cloned()).collect();
-        children.sort();
+        sort(&mut children);
         let children: Vec<&Record<B>> =
             children.iter().filter_map(|child| draft.live(&self.child, child)).collect();
         let value = |(name, measure): &(&'s str, Measure<'_>)| {

@@ -14,11 +14,10 @@
 //! Nothing here calls anybody: the owner decides when to refresh and how to deliver, so that a commit of a thousand
 //! records refreshes each query once.
 
-use std::collections::BTreeMap;
-
 use crate::body::Body;
 use crate::log::entry::{Id, Record};
 use crate::schema::Schema;
+use crate::sorted::SortedMap;
 use crate::table::{Plan, Position, Positions, Table};
 
 /// Names one live query. Never used again.
@@ -53,7 +52,7 @@ impl Subscription {
 /// The live queries of one table over one index: a changed record's position is the same for all of them.
 struct Group {
     fields: Vec<String>,
-    subscriptions: BTreeMap<SubscriptionId, Subscription>,
+    subscriptions: SortedMap<SubscriptionId, Subscription>,
 }
 
 impl Group {
@@ -81,9 +80,9 @@ impl Group {
 /// subscription that it takes. Then no change of a result is ever missed.
 #[derive(Default)]
 pub struct LiveQueries {
-    tables: BTreeMap<Id, Vec<Group>>,
+    tables: SortedMap<Id, Vec<Group>>,
     /// The table of each subscription.
-    homes: BTreeMap<SubscriptionId, Id>,
+    homes: SortedMap<SubscriptionId, Id>,
     next: u64,
 }
 
@@ -100,7 +99,7 @@ impl LiveQueries {
         self.next += 1;
         let groups = self.tables.entry(table.clone()).or_default();
         let place = groups.iter().position(|group| group.fields == plan.fields()).unwrap_or_else(|| {
-            groups.push(Group { fields: plan.fields().to_vec(), subscriptions: BTreeMap::new() });
+            groups.push(Group { fields: plan.fields().to_vec(), subscriptions: SortedMap::new() });
             groups.len() - 1
         });
         groups[place].subscriptions.insert(id, Subscription::new(plan));
@@ -149,7 +148,7 @@ impl LiveQueries {
 
     /// Records got their server ids: who asks by a temporary one in a foreign key asks by the server id from now on.
     pub fn ids_exchanged(&mut self, schema: &Schema, server_id: impl Fn(&str) -> Option<Id>) {
-        for (table, groups) in &mut self.tables {
+        for (table, groups) in self.tables.iter_mut() {
             let Some(definition) = schema.table(table) else { continue };
             let is_reference = |field: &str| definition.references.contains_key(field);
             for subscription in groups.iter_mut().flat_map(|group| group.subscriptions.values_mut()) {

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::entry::{Base, Change, Entry, FORMAT, Mark, Mutation, Position, Record, ServerCopy};
 use super::release::{Outdated, Part, Requirement};
 use super::rows::Rows;
-use crate::{body::Body, ports::Packed};
+use crate::{body::Body, json, ports::Packed};
 
 /// Why a stored value cannot be read.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -152,7 +152,7 @@ pub(super) fn damaged(error: impl std::fmt::Display) -> CodecError {
 
 /// Stored JSON. What cannot be read is a newer format's if it says so, and damaged if not.
 pub(super) fn read<'t, T: Deserialize<'t>>(text: &'t str) -> Result<T, CodecError> {
-    serde_json::from_str(text).map_err(|error| match serde_json::from_str::<Version>(text) {
+    json::from_str(text).map_err(|error| match json::from_str::<Version>(text) {
         Ok(Version { v }) if v > FORMAT => {
             CodecError::Newer(Outdated { part: Part::Engine, needed: v, has: FORMAT, still_reads: false })
         }

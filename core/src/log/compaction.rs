@@ -5,8 +5,6 @@
 //! that are not much larger, so that a row is rewritten about log(n) times and scattered updates do not rewrite
 //! everything. Where an id mapping has come, all runs that still hold temporary ids are merged and rewritten.
 
-use std::collections::{BTreeMap, BTreeSet};
-
 use super::{
     codec::{CodecError, pack_segment},
     entry::{Change, FORMAT, Position},
@@ -19,6 +17,7 @@ use crate::{
     planted,
     ports::{SegmentKey, Swap},
     schema::Schema,
+    sorted::{SortedMap, SortedSet, sort_by},
     state::references,
 };
 
@@ -26,11 +25,11 @@ use crate::{
 const ROWS_PER_SEGMENT: usize = 500;
 
 /// The latest row for each key, by keyspace.
-pub type Rows<B> = BTreeMap<String, BTreeMap<RowKey, Change<B>>>;
+pub type Rows<B> = SortedMap<String, SortedMap<RowKey, Change<B>>>;
 
 /// Folds changes, oldest first, to the latest row for each key.
 pub fn latest<B>(changes: impl IntoIterator<Item = Change<B>>) -> Rows<B> {
-    let mut rows: Rows<B> = BTreeMap::new();
+    let mut rows: Rows<B> = SortedMap::new();
     for change in changes {
         let rows = rows.entry(change.keyspace()).or_default();
         if !(planted!("oldest-row-kept") && rows.contains_key(&change.key())) {
@@ -44,23 +43,23 @@ pub fn latest<B>(changes: impl IntoIterator<Item = Change<B>>) -> Rows<B> {
 /// wants rewritten. None, where there is no room to `merge`; the rewriting is due then.
 #[must_use]
 pub fn plan<B>(manifest: &Manifest, rows: &Rows<B>, merge: bool) -> Plan {
-    let mapped = manifest.rewrite_due || rows.values().flat_map(BTreeMap::values).any(is_mapping);
-    let mut runs: BTreeMap<&str, BTreeMap<u64, (usize, bool)>> = BTreeMap::new();
+    let mapped = manifest.rewrite_due || rows.values().flat_map(SortedMap::values).any(is_mapping);
+    let mut runs: SortedMap<&str, SortedMap<u64, (usize, bool)>> = SortedMap::new();
     for segment in &manifest.segments {
         let run = runs.entry(&segment.keyspace).or_default().entry(segment.run).or_default();
         run.0 += segment.rows;
         run.1 |= segment.temporary;
     }
-    let keyspaces: BTreeSet<&str> = rows.keys().map(String::as_str).chain(runs.keys().copied()).collect();
-    let mut taken = BTreeMap::new();
+    let keyspaces: SortedSet<&str> = rows.keys().map(String::as_str).chain(runs.keys().copied()).collect();
+    let mut taken = SortedMap::new();
     for keyspace in keyspaces {
         let existing = runs.remove(keyspace).unwrap_or_default();
         let rewrite = merge && mapped && existing.values().any(|(_, temporary)| *temporary);
-        let mut size = rows.get(keyspace).map_or(0, BTreeMap::len);
+        let mut size = rows.get(keyspace).map_or(0, SortedMap::len);
         if size == 0 && !rewrite {
             continue;
         }
-        let mut merged = BTreeSet::new();
+        let mut merged = SortedSet::new();
         for (run, (run_rows, _)) in existing.iter().rev() {
             if !rewrite && (!merge || *run_rows > 2 * size) {
                 break;
@@ -81,7 +80,7 @@ fn is_mapping<B>(row: &Change<B>) -> bool {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Plan {
     /// By keyspace: the runs that go into the new one.
-    pub taken: BTreeMap<String, BTreeSet<u64>>,
+    pub taken: SortedMap<String, SortedSet<u64>>,
     /// Mappings still have to be applied to what is not taken.
     pub rewrite_due: bool,
 }
@@ -104,7 +103,7 @@ pub struct Material<B> {
     pub rows: Rows<B>,
     pub plan: Plan,
     /// The segments of the runs that are taken.
-    pub segments: BTreeMap<SegmentKey, Vec<Change<B>>>,
+    pub segments: SortedMap<SegmentKey, Vec<Change<B>>>,
 }
 
 /// Writes a compaction. `exchange` exchanges the mapped ids in a row; `pause` lets others run, and is called after each
@@ -129,10 +128,10 @@ pub async fn compact<B: Body>(
     };
     let mut delete = Vec::new();
     let mut put = Vec::new();
-    let mut older_remain: BTreeSet<&str> = BTreeSet::new();
-    let mut merged: Rows<B> = BTreeMap::new();
+    let mut older_remain: SortedSet<&str> = SortedSet::new();
+    let mut merged: Rows<B> = SortedMap::new();
     let mut by_run: Vec<&SegmentInfo> = manifest.segments.iter().collect();
-    by_run.sort_by_key(|segment| segment.run);
+    sort_by(&mut by_run, |one, other| one.run.cmp(&other.run));
     for segment in by_run {
         let key = SegmentKey { keyspace: segment.keyspace.clone(), number: segment.number };
         if plan.takes(segment) {

@@ -1,8 +1,11 @@
 //! What an entry says. Stored shapes: their serde names are the format; [`FORMAT`] is its version.
 
-use std::{collections::BTreeMap, rc::Rc};
+use std::{fmt, rc::Rc};
 
-use serde::{Deserialize, Serialize};
+use serde::{
+    Deserialize, Deserializer, Serialize,
+    de::{self, Visitor},
+};
 
 use super::conflict::Conflict;
 use super::release::Requirement;
@@ -10,6 +13,7 @@ use crate::activity::Activity;
 use crate::body::SyncStatus;
 use crate::outbox::Class;
 use crate::schema::Priority;
+use crate::sorted::SortedMap;
 
 /// The version of every stored shape in this module. What reads one format reads all before it.
 ///
@@ -354,13 +358,42 @@ pub struct Mutation<B> {
 }
 
 /// What is known of the clock that a time was read from.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(untagged)]
 pub enum Dating {
     /// By how much the server's clock was ahead of it, in milliseconds.
     Offset(i64),
     /// Not yet known: it was read in this session of a clock, from its start to its end or to the next time that somebody sets it.
     Session(Id),
+}
+
+/// By what is there. Serde would buffer it, and try one after the other.
+impl<'de> Deserialize<'de> for Dating {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct NumberOrName;
+
+        impl Visitor<'_> for NumberOrName {
+            type Value = Dating;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("milliseconds, or the name of a session")
+            }
+
+            fn visit_i64<E: de::Error>(self, offset: i64) -> Result<Dating, E> {
+                Ok(Dating::Offset(offset))
+            }
+
+            fn visit_u64<E: de::Error>(self, offset: u64) -> Result<Dating, E> {
+                i64::try_from(offset).map(Dating::Offset).map_err(E::custom)
+            }
+
+            fn visit_str<E>(self, name: &str) -> Result<Dating, E> {
+                Ok(Dating::Session(name.into()))
+            }
+        }
+
+        deserializer.deserialize_any(NumberOrName)
+    }
 }
 
 impl<B> Mutation<B> {
@@ -425,7 +458,7 @@ pub struct FullPull {
 }
 
 /// Ids of records, by table.
-pub type Seen = BTreeMap<Id, Vec<Id>>;
+pub type Seen = SortedMap<Id, Vec<Id>>;
 
 impl Cursor {
     /// What to ask the server with; `None`: from the beginning.

@@ -1,6 +1,6 @@
 //! Lists that both sides changed: as sets of entries with names, or place by place.
 
-use std::{cmp::Ordering, collections::BTreeMap};
+use std::cmp::Ordering;
 
 use serde_json::Value;
 
@@ -8,6 +8,7 @@ use super::{Arbiter, Made, Merging, Path, Versions, same};
 use crate::{
     canonical,
     schema::rules::{Union, Way},
+    sorted::SortedMap,
 };
 
 /// The entries of one list.
@@ -15,7 +16,7 @@ use crate::{
 struct Entries<'v> {
     /// Their names, in the list's order.
     order: Vec<String>,
-    by_name: BTreeMap<String, &'v Value>,
+    by_name: SortedMap<String, &'v Value>,
 }
 
 impl<'v> Entries<'v> {

@@ -7,6 +7,7 @@
 //!
 //! The outcome does not depend on the order of fields, and nothing here reads a clock: when a side was written is an input.
 
+mod common;
 pub mod detect;
 mod lists;
 mod numbers;
@@ -16,7 +17,7 @@ mod text;
 #[cfg(test)]
 mod tests;
 
-use std::{cmp::Ordering, collections::BTreeMap, fmt};
+use std::{cmp::Ordering, fmt};
 
 use serde_json::{Map, Value};
 
@@ -24,6 +25,7 @@ pub use self::same::same;
 use crate::{
     planted,
     schema::rules::{Rule, Rules, Way},
+    sorted::SortedMap,
 };
 
 /// A record's own fields.
@@ -96,7 +98,7 @@ impl Functions for () {
 #[derive(Clone, Copy)]
 pub struct Means<'a> {
     pub rules: &'a Rules,
-    pub choices: &'a BTreeMap<Path, Choice>,
+    pub choices: &'a SortedMap<Path, Choice>,
     pub functions: &'a dyn Functions,
 }
 

@@ -9,7 +9,10 @@ use proptest::prelude::*;
 use serde_json::json;
 
 use super::*;
-use crate::schema::{Field, FieldKind, rules};
+use crate::{
+    schema::{Field, FieldKind, rules},
+    sorted::SortedMap,
+};
 
 /// A table with a field of any kind for each rule, all of them `json`.
 fn rules(document: &Value) -> Rules {
@@ -35,14 +38,14 @@ fn path(dotted: &str) -> Path {
 
 struct Case {
     rules: Rules,
-    choices: BTreeMap<Path, Choice>,
+    choices: SortedMap<Path, Choice>,
     base: Option<Value>,
     ours_at: u64,
 }
 
 impl Case {
     fn new(declared: &Value, base: Value) -> Self {
-        Self { rules: rules(declared), choices: BTreeMap::new(), base: Some(base), ours_at: 1 }
+        Self { rules: rules(declared), choices: SortedMap::new(), base: Some(base), ours_at: 1 }
     }
 
     fn merge(&self, ours: &Value, theirs: &Value) -> Merge {
@@ -104,7 +107,7 @@ fn without_a_rule_a_person_decides_and_sees_all_three_versions() {
         (Choice::Value(None), json!({})),
     ];
     for (choice, expected) in choices {
-        case.choices = BTreeMap::from([(path("title"), choice)]);
+        case.choices = SortedMap::from([(path("title"), choice)]);
         let merge = case.merge(&ours, &theirs);
         assert_eq!((merged(&merge), merge.is_settled()), (expected, true));
         assert_eq!(merge.contests[0].settled.as_ref().unwrap().by, Arbiter::Person);
@@ -134,12 +137,12 @@ fn objects_are_merged_by_their_keys_and_a_declared_rule_takes_them_whole() {
 #[test]
 fn a_choice_counts_before_rules_and_for_all_that_lies_below() {
     let mut case = Case::new(&json!({ "address.city": "client" }), json!({}));
-    case.choices = BTreeMap::from([(path("address"), Choice::Theirs)]);
+    case.choices = SortedMap::from([(path("address"), Choice::Theirs)]);
     let merge =
         case.merge(&json!({ "address": { "city": "a", "zip": 1 } }), &json!({ "address": { "city": "b" } }));
     assert_eq!(merged(&merge), json!({ "address": { "city": "b" } }));
     assert_eq!(merge.contests.len(), 1);
-    case.choices = BTreeMap::from([(path("address.city"), Choice::Theirs)]);
+    case.choices = SortedMap::from([(path("address.city"), Choice::Theirs)]);
     let merge =
         case.merge(&json!({ "address": { "city": "a", "zip": 1 } }), &json!({ "address": { "city": "b" } }));
     assert_eq!(merged(&merge), json!({ "address": { "city": "b", "zip": 1 } }));

@@ -5,7 +5,8 @@
 //! (Khanna, Kunal, Pierce: A Formal Investigation of Diff3, 2007).
 
 use serde_json::Value;
-use similar::{Algorithm, DiffOp, capture_diff_slices};
+
+use super::common::common_lines;
 
 /// Both sides' changes in one text, if none of them meets another. Who began without a text began with an empty one.
 pub(super) fn merge(base: Option<&Value>, ours: &Value, theirs: &Value) -> Option<Value> {
@@ -44,12 +45,8 @@ fn lines(text: &str) -> Vec<&str> {
 /// For each line of the one its place in the other, where it is kept.
 fn counterparts(base: &[&str], other: &[&str]) -> Vec<Option<usize>> {
     let mut places = vec![None; base.len()];
-    for operation in capture_diff_slices(Algorithm::Myers, base, other) {
-        if let DiffOp::Equal { old_index, new_index, len } = operation {
-            for at in 0..len {
-                places[old_index + at] = Some(new_index + at);
-            }
-        }
+    for (at, place) in common_lines(base, other) {
+        places[at] = Some(place);
     }
     places
 }

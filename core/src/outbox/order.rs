@@ -10,10 +10,7 @@
 //! hundred thousand mutations are sent in batches at about n log n in all. Nothing here reads a body: a batch is chosen
 //! without knowing what `B` is.
 
-use std::{
-    cmp::Reverse,
-    collections::{BTreeSet, VecDeque},
-};
+use std::{cmp::Reverse, collections::VecDeque};
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
@@ -22,6 +19,7 @@ use crate::{
     log::entry::{Id, Mutation},
     planted,
     schema::{Priority, Schema},
+    sorted::SortedSet,
     state::outbox::Outbox,
 };
 
@@ -113,9 +111,9 @@ pub struct Order {
     touched: Vec<u64>,
     nodes: FxHashMap<u64, Node>,
     /// What may go now. Nothing else in the outbox has to go before it.
-    ready: BTreeSet<Place>,
+    ready: SortedSet<Place>,
     /// What may go at a time.
-    timed: BTreeSet<(u64, u64)>,
+    timed: SortedSet<(u64, u64)>,
     /// How many mutations it has looked at.
     #[cfg(test)]
     looked_at: usize,
@@ -265,7 +263,7 @@ impl Order {
         // to ask again costs little.
         let mut far = self.timed.split_off(&(now_ms.saturating_add(CAP_MS + 1), 0));
         if planted!("far-time-believed") {
-            self.timed.append(&mut far);
+            self.timed.extend(std::mem::take(&mut far));
         }
         let later = self.timed.split_off(&(now_ms.saturating_add(1), 0));
         let due = std::mem::replace(&mut self.timed, later);
@@ -315,7 +313,7 @@ pub fn next_batch<B>(outbox: &Outbox<B>, wanted: &Wanted<'_>) -> Batch {
     };
     let mut taken: FxHashSet<u64> = FxHashSet::default();
     // Those that need only what this batch holds already.
-    let mut enabled: BTreeSet<Place> = BTreeSet::new();
+    let mut enabled: SortedSet<Place> = SortedSet::new();
     let mut ready = order.ready.iter().copied().peekable();
     let mut table: Option<&Id> = None;
     while batch.mutations.len() < wanted.limit {

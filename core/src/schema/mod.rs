@@ -10,13 +10,12 @@ mod rollups;
 pub mod rules;
 pub mod scope;
 
-use std::collections::BTreeMap;
-
 pub use self::{
     relations::{Relation, Relations},
     rollups::{Rollup, RollupGroup, RollupKind},
     scope::Scope,
 };
+use crate::sorted::SortedMap;
 
 /// What is wrong with a schema document, and where.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -50,9 +49,9 @@ pub struct Schema {
     /// takes nothing away from who does not know it.
     pub min_writer: u32,
     /// By name. Never empty.
-    pub tables: BTreeMap<String, Table>,
+    pub tables: SortedMap<String, Table>,
     /// By name: parts of the data that can be pulled instead of the whole.
-    pub scopes: BTreeMap<String, Scope>,
+    pub scopes: SortedMap<String, Scope>,
     /// All roll-ups in the order in which they are derived: one that another reads comes first.
     pub rollups: Vec<RollupGroup>,
     /// The same as text, a line each: equal text, equal values. Empty without roll-ups.
@@ -63,11 +62,11 @@ pub struct Schema {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Table {
     /// The app's own fields; `id` and names that begin with `_` are Landfall's.
-    pub fields: BTreeMap<String, Field>,
+    pub fields: SortedMap<String, Field>,
     /// The names of the fields, in the same order: asked for with every write.
     pub field_names: Vec<String>,
     /// Foreign keys, by the field that holds them.
-    pub references: BTreeMap<String, Reference>,
+    pub references: SortedMap<String, Reference>,
     /// The declared indexes in the order of the document, then one for each foreign key that leads none of them.
     pub indexes: Vec<Vec<String>>,
     /// Natural keys. A record in which a part of the key is absent or `null` is not constrained by it.
@@ -82,7 +81,7 @@ pub struct Table {
     /// How it is pulled.
     pub pull: PullRule,
     /// Values derived from children, by name; some are declared as fields too.
-    pub rollups: BTreeMap<String, Rollup>,
+    pub rollups: SortedMap<String, Rollup>,
     /// How it is told that somebody else changed a record first.
     pub detect: rules::Detect,
     /// What becomes of what both sides changed.
@@ -180,7 +179,7 @@ pub struct PriorityRule {
     /// Of a mutation that changes no field with a priority of its own.
     pub default: Priority,
     /// By field; a mutation has the highest of those it changes.
-    pub fields: BTreeMap<String, Priority>,
+    pub fields: SortedMap<String, Priority>,
 }
 
 impl PriorityRule {

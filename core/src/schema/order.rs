@@ -1,12 +1,11 @@
 //! Tables in an order in which parents come before children.
 
-use std::collections::BTreeSet;
-
 use super::Schema;
+use crate::sorted::SortedSet;
 
 /// Kahn's algorithm over names in order. In a circle nothing is ready: the first remaining name goes next.
 pub(super) fn parents_first(schema: &Schema) -> Vec<&str> {
-    let mut remaining: BTreeSet<&str> = schema.tables.keys().map(String::as_str).collect();
+    let mut remaining: SortedSet<&str> = schema.tables.keys().map(String::as_str).collect();
     let mut order = Vec::with_capacity(remaining.len());
     while let Some(first) = remaining.first().copied() {
         let waits = |table: &str| {

@@ -1,8 +1,6 @@
 //! From the JSON document to a [`Schema`], by hand: the errors name the place in the document, and a word that this
 //! release does not know is refused rather than ignored, since ignoring it could lose what it protects.
 
-use std::collections::BTreeMap;
-
 use serde_json::{Map, Value};
 
 use super::{
@@ -11,6 +9,7 @@ use super::{
     rules::{Detect, Rules, Strategy},
     scope::Term,
 };
+use crate::sorted::SortedMap;
 
 /// Parts of the schema language that exist in the design and come with a later release.
 const LATER: [&str; 1] = ["retention"];
@@ -79,7 +78,7 @@ pub(super) fn schema(document: &Value) -> Parsed<Schema> {
         return error("tables", "must name at least one table");
     }
     let usual = conflict(map.get("conflict"), "conflict", Conflict::default())?;
-    let mut parsed = BTreeMap::new();
+    let mut parsed = SortedMap::new();
     for (table_name, value) in tables {
         let path = at("tables", table_name);
         name(table_name, &path)?;
@@ -97,7 +96,7 @@ pub(super) fn schema(document: &Value) -> Parsed<Schema> {
         }
     }
     let scopes = match map.get("scopes") {
-        None => BTreeMap::new(),
+        None => SortedMap::new(),
         Some(value) => scopes(value, &parsed)?,
     };
     for (table_name, table) in &parsed {
@@ -119,7 +118,7 @@ pub(super) fn schema(document: &Value) -> Parsed<Schema> {
     Ok(schema)
 }
 
-fn scopes(value: &Value, tables: &BTreeMap<String, Table>) -> Parsed<BTreeMap<String, Scope>> {
+fn scopes(value: &Value, tables: &SortedMap<String, Table>) -> Parsed<SortedMap<String, Scope>> {
     object(value, "scopes")?
         .iter()
         .map(|(scope, value)| {
@@ -129,7 +128,7 @@ fn scopes(value: &Value, tables: &BTreeMap<String, Table>) -> Parsed<BTreeMap<St
             if map.is_empty() {
                 return error(&path, "must filter at least one table");
             }
-            let mut filters = BTreeMap::new();
+            let mut filters = SortedMap::new();
             for (table, value) in map {
                 let path = at(&path, table);
                 let Some(definition) = tables.get(table) else {
@@ -142,7 +141,7 @@ fn scopes(value: &Value, tables: &BTreeMap<String, Table>) -> Parsed<BTreeMap<St
         .collect()
 }
 
-fn conditions(value: &Value, path: &str, table: &Table) -> Parsed<BTreeMap<String, Vec<Term>>> {
+fn conditions(value: &Value, path: &str, table: &Table) -> Parsed<SortedMap<String, Vec<Term>>> {
     let map = object(value, path)?;
     if map.is_empty() {
         return error(path, "must have a condition on at least one field");
@@ -285,7 +284,7 @@ fn table(value: &Value, path: &str, usual: Conflict) -> Parsed<Table> {
     let fields = fields(value, &at(path, "fields"))?;
     let references = match map.get("references") {
         Some(value) => references(value, &at(path, "references"), &fields)?,
-        None => BTreeMap::new(),
+        None => SortedMap::new(),
     };
     let mut indexes = keys(map.get("indexes"), &at(path, "indexes"), &fields)?;
     for field in references.keys() {
@@ -313,7 +312,7 @@ fn table(value: &Value, path: &str, usual: Conflict) -> Parsed<Table> {
     let rules = Rules::parse(map.get("rules"), strategy, &at(path, "rules"), &fields)?;
     let field_names = fields.keys().cloned().collect();
     // Roll-ups name other tables: they are read when all of those are.
-    let rollups = BTreeMap::new();
+    let rollups = SortedMap::new();
     Ok(Table {
         fields,
         field_names,
@@ -330,7 +329,7 @@ fn table(value: &Value, path: &str, usual: Conflict) -> Parsed<Table> {
     })
 }
 
-fn fields(value: &Value, path: &str) -> Parsed<BTreeMap<String, Field>> {
+fn fields(value: &Value, path: &str) -> Parsed<SortedMap<String, Field>> {
     let map = object(value, path)?;
     if map.is_empty() {
         return error(path, "must name at least one field");
@@ -361,8 +360,8 @@ fn fields(value: &Value, path: &str) -> Parsed<BTreeMap<String, Field>> {
 fn references(
     value: &Value,
     path: &str,
-    fields: &BTreeMap<String, Field>,
-) -> Parsed<BTreeMap<String, Reference>> {
+    fields: &SortedMap<String, Field>,
+) -> Parsed<SortedMap<String, Reference>> {
     object(value, path)?
         .iter()
         .map(|(field, value)| {
@@ -394,7 +393,7 @@ fn references(
 }
 
 /// Indexes or natural keys: a list of field names, each alone or several in a list.
-fn keys(value: Option<&Value>, path: &str, fields: &BTreeMap<String, Field>) -> Parsed<Vec<Vec<String>>> {
+fn keys(value: Option<&Value>, path: &str, fields: &SortedMap<String, Field>) -> Parsed<Vec<Vec<String>>> {
     let Some(value) = value else { return Ok(Vec::new()) };
     let Value::Array(list) = value else { return error(path, "must be a list of field names") };
     let mut parsed: Vec<Vec<String>> = Vec::with_capacity(list.len());
@@ -432,9 +431,9 @@ fn keys(value: Option<&Value>, path: &str, fields: &BTreeMap<String, Field>) -> 
 fn priority_rule(
     value: Option<&Value>,
     path: &str,
-    fields: &BTreeMap<String, Field>,
+    fields: &SortedMap<String, Field>,
 ) -> Parsed<PriorityRule> {
-    let mut rule = PriorityRule { default: Priority::Medium, fields: BTreeMap::new() };
+    let mut rule = PriorityRule { default: Priority::Medium, fields: SortedMap::new() };
     let map = match value {
         None => return Ok(rule),
         Some(Value::Object(map)) => map,

@@ -1,8 +1,7 @@
 //! The schema's foreign keys as a graph (V4).
 
-use std::collections::BTreeSet;
-
 use super::{OnDelete, Schema};
+use crate::sorted::SortedSet;
 
 /// What refers to what.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -40,7 +39,7 @@ pub(super) fn of(schema: &Schema) -> Relations<'_> {
             });
         }
     }
-    let mut circles = BTreeSet::new();
+    let mut circles = SortedSet::new();
     for table in schema.tables.keys() {
         let Some(mut circle) = shortest_circle(&edges, table) else { continue };
         let first = (0..circle.len()).min_by_key(|at| circle[*at]).unwrap_or_default();

@@ -1,6 +1,6 @@
 //! Values that are derived from a record's children: how many tasks a step has, whether all of them are complete.
 
-use std::{collections::BTreeMap, fmt};
+use std::fmt;
 
 use serde_json::{Map, Value};
 
@@ -8,6 +8,7 @@ use super::{
     Field, FieldKind, Schema, SchemaError, Table,
     parse::{at, error, name, object, only},
 };
+use crate::sorted::SortedMap;
 
 /// A value of a record that follows from its children. Nobody writes it: it is derived on each device, and changes in the
 /// same entry as what it follows from.
@@ -20,7 +21,7 @@ pub struct Rollup {
     pub by: String,
     /// Which children count, by field: those with one of these values. An absent field is `null`. For
     /// [`RollupKind::All`] it is the condition that they all have to meet.
-    pub only: BTreeMap<String, Vec<Value>>,
+    pub only: SortedMap<String, Vec<Value>>,
     /// Whether a change that is made here goes to the server as an update of the parent.
     pub write: bool,
 }
@@ -115,8 +116,8 @@ fn parse(
     value: &Value,
     path: &str,
     parent: &str,
-    tables: &BTreeMap<String, Table>,
-) -> Result<BTreeMap<String, Rollup>, SchemaError> {
+    tables: &SortedMap<String, Table>,
+) -> Result<SortedMap<String, Rollup>, SchemaError> {
     let parse = |(rollup, value): (&String, &Value)| {
         let path = at(path, rollup);
         name(rollup, &path)?;
@@ -129,7 +130,7 @@ fn one(
     map: &Map<String, Value>,
     path: &str,
     parent: &str,
-    tables: &BTreeMap<String, Table>,
+    tables: &SortedMap<String, Table>,
 ) -> Result<Rollup, SchemaError> {
     only(map, path, &[&KINDS[..], &["of", "where", "by", "write"]].concat())?;
     let mut kinds = KINDS.iter().filter(|kind| map.contains_key(**kind));
@@ -163,7 +164,7 @@ fn one(
         None if kind == RollupKind::All => {
             return error(&at(path, "where"), "is missing: all of them must meet a condition");
         }
-        None => BTreeMap::new(),
+        None => SortedMap::new(),
     };
     let write = match map.get("write") {
         None => false,
@@ -197,7 +198,7 @@ fn by(
     }
 }
 
-fn condition(value: &Value, path: &str) -> Result<BTreeMap<String, Vec<Value>>, SchemaError> {
+fn condition(value: &Value, path: &str) -> Result<SortedMap<String, Vec<Value>>, SchemaError> {
     let map = object(value, path)?;
     if map.is_empty() {
         return error(path, "must name at least one field");
@@ -219,7 +220,7 @@ fn condition(value: &Value, path: &str) -> Result<BTreeMap<String, Vec<Value>>, 
 /// Checks every roll-up against the fields and roll-ups that it reads and the field that it fills, and puts them in
 /// order: what another one reads comes first.
 fn resolve(schema: &Schema) -> Result<Vec<RollupGroup>, SchemaError> {
-    let mut groups: BTreeMap<(usize, &str, &str, &str), Vec<String>> = BTreeMap::new();
+    let mut groups: SortedMap<(usize, &str, &str, &str), Vec<String>> = SortedMap::new();
     for (table, definition) in &schema.tables {
         for (name, rollup) in &definition.rollups {
             let depth = depth(schema, table, name, &mut Vec::new())?;

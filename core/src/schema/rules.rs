@@ -4,21 +4,20 @@
 //! object, any place of a list, any entry of a union. Of several that fit a path the one counts that names more of it, from
 //! the left. A strategy says what holds where none fits.
 
-use std::collections::BTreeMap;
-
 use serde_json::Value;
 
 use super::{
     Field, FieldKind, SchemaError,
     parse::{at, error, object, only},
 };
+use crate::sorted::SortedMap;
 
 /// The rules of one table.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rules {
     /// Where no declared rule fits.
     pub strategy: Strategy,
-    declared: BTreeMap<Vec<Step>, Rule>,
+    declared: SortedMap<Vec<Step>, Rule>,
 }
 
 /// A part of a declared path. What names a key comes before what stands for any.
@@ -198,7 +197,7 @@ impl Rules {
     /// One strategy, and no rule.
     #[must_use]
     pub const fn of(strategy: Strategy) -> Self {
-        Self { strategy, declared: BTreeMap::new() }
+        Self { strategy, declared: SortedMap::new() }
     }
 
     /// The declared rule for a path.
@@ -220,9 +219,9 @@ impl Rules {
         rules: Option<&Value>,
         strategy: Strategy,
         path: &str,
-        fields: &BTreeMap<String, Field>,
+        fields: &SortedMap<String, Field>,
     ) -> Result<Self, SchemaError> {
-        let mut declared = BTreeMap::new();
+        let mut declared = SortedMap::new();
         let Some(rules) = rules else { return Ok(Self::of(strategy)) };
         for (name, value) in object(rules, path)? {
             let path = at(path, name);

@@ -5,19 +5,18 @@
 //! the chain, to a filtered table leads to a record that is in the scope; so children come and go with their parents. A table
 //! from which no way leads to a filtered one is wholly in it.
 
-use std::collections::{BTreeMap, BTreeSet};
-
 use serde_json::Value;
 
 use super::Table;
+use crate::sorted::{SortedMap, SortedSet};
 
 /// A named part of the data.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Scope {
     /// By filtered table and field: what the field may hold. Never empty, and no list of terms is.
-    pub filters: BTreeMap<String, BTreeMap<String, Vec<Term>>>,
+    pub filters: SortedMap<String, SortedMap<String, Vec<Term>>>,
     /// By table that is not filtered: its foreign keys that lead to a filtered one. Tables without any are left out.
-    pub ways: BTreeMap<String, BTreeSet<String>>,
+    pub ways: SortedMap<String, SortedSet<String>>,
 }
 
 /// Something that a filtered field may hold.
@@ -39,10 +38,10 @@ pub enum Audience<'r> {
 
 impl Scope {
     pub(super) fn new(
-        filters: BTreeMap<String, BTreeMap<String, Vec<Term>>>,
-        tables: &BTreeMap<String, Table>,
+        filters: SortedMap<String, SortedMap<String, Vec<Term>>>,
+        tables: &SortedMap<String, Table>,
     ) -> Self {
-        let mut ways: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+        let mut ways: SortedMap<String, SortedSet<String>> = SortedMap::new();
         // A way may lead through tables that are found to have one only later: until nothing new is found.
         loop {
             let mut found = false;

@@ -1,16 +1,15 @@
 //! The activity log in the fold.
 
-use std::collections::BTreeMap;
-
 use crate::{
     activity::{Activity, LINES_MAX, What},
     log::entry::Mapping,
+    sorted::SortedMap,
 };
 
 /// The latest lines of the activity log.
 #[derive(Clone, Debug, Default)]
 pub struct ActivityLog {
-    by_slot: BTreeMap<u64, Activity>,
+    by_slot: SortedMap<u64, Activity>,
     next_number: u64,
 }
 
@@ -83,7 +82,7 @@ mod tests {
         put(&mut log, 0, What::Hung { silent_ms: 1 });
         put(&mut log, 1, What::Resumed);
         put(&mut log, 2, What::Hung { silent_ms: 2 });
-        put(&mut log, 3, What::Pulled { rows: BTreeMap::new() });
+        put(&mut log, 3, What::Pulled { rows: SortedMap::new() });
         assert_eq!(log.troubles().map(|line| line.number).collect::<Vec<_>>(), [2]);
         put(&mut log, 4, What::Resumed);
         assert_eq!(log.troubles().count(), 0);

@@ -1,29 +1,27 @@
 //! Conflicts, open and settled, in the order in which they were found.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    rc::Rc,
-};
+use std::rc::Rc;
 
 use super::{ids::IdMap, references};
 use crate::{
     body::Body,
     log::{conflict::Conflict, entry::Id},
     schema::Schema,
+    sorted::{SortedMap, SortedSet},
 };
 
 /// What met what, by the ids of the mutations that met it: those are of version 7, so their order is that of writing.
 #[derive(Clone, Debug)]
 pub struct Conflicts<B> {
-    rows: BTreeMap<Id, Rc<Conflict<B>>>,
-    open: BTreeSet<Id>,
+    rows: SortedMap<Id, Rc<Conflict<B>>>,
+    open: SortedSet<Id>,
     /// Those that hold a temporary id, to be exchanged when it is mapped.
-    unnamed: BTreeSet<Id>,
+    unnamed: SortedSet<Id>,
 }
 
 impl<B> Default for Conflicts<B> {
     fn default() -> Self {
-        Self { rows: BTreeMap::new(), open: BTreeSet::new(), unnamed: BTreeSet::new() }
+        Self { rows: SortedMap::new(), open: SortedSet::new(), unnamed: SortedSet::new() }
     }
 }
 
@@ -68,7 +66,7 @@ impl<B: Body> Conflicts<B> {
     }
 }
 
-fn note(set: &mut BTreeSet<Id>, id: &Id, belongs: bool) {
+fn note(set: &mut SortedSet<Id>, id: &Id, belongs: bool) {
     if belongs {
         set.insert(id.clone());
     } else {

@@ -6,6 +6,7 @@ use super::State;
 use crate::{
     body::Body,
     log::{codec, entry::Change, release::Requirement},
+    sorted::sort_by,
 };
 
 impl<B: Body> State<B> {
@@ -34,7 +35,7 @@ impl<B: Body> State<B> {
             }
         }
         let mut bases: Vec<_> = self.bases.iter().collect();
-        bases.sort_by(|a, b| a.0.cmp(b.0));
+        sort_by(&mut bases, |a, b| a.0.cmp(b.0));
         for ((table, id), base) in bases {
             let row = Some(base.clone());
             line("base", Change::Base { table: table.clone(), id: id.clone(), row });

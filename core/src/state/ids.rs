@@ -3,6 +3,7 @@
 use rustc_hash::FxHashMap;
 
 use crate::log::entry::{Id, Mapping};
+use crate::sorted::sort_by;
 
 /// Every exchange of a temporary id that this database knows of.
 #[derive(Clone, Debug, Default)]
@@ -30,7 +31,7 @@ impl IdMap {
     #[must_use]
     pub fn sorted(&self) -> Vec<&Mapping> {
         let mut all: Vec<_> = self.by_temporary.values().collect();
-        all.sort_by(|a, b| a.temporary.cmp(&b.temporary));
+        sort_by(&mut all, |a, b| a.temporary.cmp(&b.temporary));
         all
     }
 }

@@ -13,12 +13,7 @@ pub mod outbox;
 mod reasons;
 pub mod references;
 
-use std::{
-    borrow::Cow,
-    collections::{BTreeMap, BTreeSet},
-    ops::Bound,
-    rc::Rc,
-};
+use std::{borrow::Cow, ops::Bound, rc::Rc};
 
 use self::{activity::ActivityLog, conflicts::Conflicts, ids::IdMap, outbox::Outbox};
 use rustc_hash::{FxHashMap, FxHashSet};
@@ -31,6 +26,7 @@ use crate::{
     },
     planted,
     schema::Schema,
+    sorted::{SortedMap, SortedSet},
     table::{Query, Table},
 };
 
@@ -74,19 +70,19 @@ pub struct State<B: Body> {
     pub requires: Requirement,
     schema: Rc<Schema>,
     /// The tables in memory; the others are in the store alone.
-    tables: BTreeMap<Id, Table<B>>,
+    tables: SortedMap<Id, Table<B>>,
     pub outbox: Outbox<B>,
     bases: FxHashMap<(Id, Id), Base<B>>,
     /// Of these the ones in which a foreign key still holds a temporary id: the answer to a create may come before the
     /// answer to its parent's.
-    unnamed: BTreeSet<(Id, Id)>,
+    unnamed: SortedSet<(Id, Id)>,
     pub ids: IdMap,
     pub conflicts: Conflicts<B>,
-    cursors: BTreeMap<Id, Cursor>,
-    seen: BTreeMap<(Id, u32), Rc<Seen>>,
-    meta: BTreeMap<Id, String>,
+    cursors: SortedMap<Id, Cursor>,
+    seen: SortedMap<(Id, u32), Rc<Seen>>,
+    meta: SortedMap<Id, String>,
     pub activity: ActivityLog,
-    stats: BTreeMap<Id, TableStats>,
+    stats: SortedMap<Id, TableStats>,
     reasons: reasons::Reasons,
     /// The places in the order of writing of those that need one that is parked.
     blocked: FxHashSet<u64>,
@@ -100,17 +96,17 @@ impl<B: Body> State<B> {
             head: Position::default(),
             requires: Requirement::default(),
             schema,
-            tables: BTreeMap::new(),
+            tables: SortedMap::new(),
             outbox: Outbox::default(),
             bases: FxHashMap::default(),
-            unnamed: BTreeSet::new(),
+            unnamed: SortedSet::new(),
             ids: IdMap::default(),
             conflicts: Conflicts::default(),
-            cursors: BTreeMap::new(),
-            seen: BTreeMap::new(),
-            meta: BTreeMap::new(),
+            cursors: SortedMap::new(),
+            seen: SortedMap::new(),
+            meta: SortedMap::new(),
             activity: ActivityLog::default(),
-            stats: BTreeMap::new(),
+            stats: SortedMap::new(),
             reasons: reasons::Reasons::default(),
             blocked: FxHashSet::default(),
         }

@@ -2,7 +2,6 @@
 
 use std::{
     cell::{RefCell, RefMut},
-    collections::{BTreeMap, BTreeSet},
     rc::Rc,
 };
 
@@ -12,32 +11,33 @@ use serde::Serialize;
 use crate::{
     log::entry::{Id, Mutation, MutationState},
     outbox::Order,
+    sorted::{SortedMap, SortedSet},
 };
 
 /// The durable queue of mutations.
 #[derive(Clone, Debug)]
 pub struct Outbox<B> {
-    by_sequence: BTreeMap<u64, Rc<Mutation<B>>>,
+    by_sequence: SortedMap<u64, Rc<Mutation<B>>>,
     sequences: FxHashMap<Id, u64>,
     /// The sequences of each record's mutations, ascending.
     by_record: FxHashMap<(Id, Id), Places>,
     counts: Counts,
     by_table: FxHashMap<Id, Counts>,
-    parked: BTreeSet<u64>,
+    parked: SortedSet<u64>,
     /// Who names a mutation as a dependency. A tree: a parent may have a hundred thousand children that leave one by one.
-    dependents: FxHashMap<Id, BTreeSet<u64>>,
+    dependents: FxHashMap<Id, SortedSet<u64>>,
     order: RefCell<Order>,
 }
 
 impl<B> Default for Outbox<B> {
     fn default() -> Self {
         Self {
-            by_sequence: BTreeMap::new(),
+            by_sequence: SortedMap::new(),
             sequences: FxHashMap::default(),
             by_record: FxHashMap::default(),
             counts: Counts::default(),
             by_table: FxHashMap::default(),
-            parked: BTreeSet::new(),
+            parked: SortedSet::new(),
             dependents: FxHashMap::default(),
             order: RefCell::default(),
         }

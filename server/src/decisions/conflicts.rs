@@ -4,8 +4,6 @@
 //! that is kept, and merged with the record once more. The ways are those of [`Resolution`]; what is given by hand wins over
 //! everything. Nothing that was deleted comes back: an edit that wins over a deletion is a new record.
 
-use std::collections::BTreeMap;
-
 use landfall_core::merge::{Choice, Contest, Merge, Path, Written};
 use landfall_core::protocol::conflicts::{
     ConflictKind, ConflictResolved, ConflictRow, ConflictsPage, Resolution, ResolveConflict,
@@ -16,6 +14,7 @@ use landfall_core::schema::{
     Ids, Table,
     rules::{Rules as MergeRules, Strategy},
 };
+use landfall_core::sorted::SortedMap;
 use serde_json::{Value, json};
 
 use super::apply::{Reason, change, make};
@@ -217,7 +216,7 @@ impl<T: Transaction> Batch<'_, T> {
         };
         let by_hand =
             |(name, value): (&String, &Value)| (Path(vec![name.clone()]), Choice::Value(Some(value.clone())));
-        let choices: BTreeMap<Path, Choice> = data.iter().map(by_hand).collect();
+        let choices: SortedMap<Path, Choice> = data.iter().map(by_hand).collect();
         let (mut ours, mut base, mut met) = (ours.clone(), conflict.base.clone(), conflict.theirs.clone());
         if let Some(table) = table {
             for side in [&mut ours].into_iter().chain(&mut base).chain(&mut met) {

@@ -5,14 +5,13 @@
 //! they leave open, and what a deletion meets, is *held*: a [`Conflict`] that waits for somebody's decision, and is the operation's
 //! definite answer. A natural key that an update finds taken is another record's, and nothing to merge: it is answered as ever.
 
-use std::collections::BTreeMap;
-
 use landfall_core::canonical::content_hash;
 use landfall_core::ids::is_temporary;
 use landfall_core::merge::{Contest, Written};
 use landfall_core::protocol::conflicts::ConflictKind;
 use landfall_core::protocol::{Applied, Operation, OperationKind};
 use landfall_core::schema::Table;
+use landfall_core::sorted::SortedMap;
 use serde_json::{Map, Value};
 
 use super::apply::{Decided, Done, Reason, change};
@@ -55,7 +54,7 @@ impl<T: Transaction> Batch<'_, T> {
         let began = base.as_ref().map_or(Began::Unknown { met: &theirs.data }, Began::From);
         let written = Written { fields: &ours, at: self.written_at(operation) };
         let held = Written { fields: &theirs.data, at: theirs.updated_at };
-        let mut merge = three_way(began, written, held, &table.rules, &BTreeMap::new());
+        let mut merge = three_way(began, written, held, &table.rules, &SortedMap::new());
         if !merge.is_settled() {
             let paths = merge.open().map(|contested| contested.path.0.clone()).collect();
             return Err(Reason::Open(Box::new(Open { theirs, base, ours, paths })));

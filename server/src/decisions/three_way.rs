@@ -1,9 +1,10 @@
 //! The three-way merge as the server has it: sometimes nobody says what a change began from.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use landfall_core::merge::{self, Arbiter, Choice, Contest, Means, Merge, Path, Sides, Written};
 use landfall_core::schema::rules::Rules;
+use landfall_core::sorted::SortedMap;
 use serde_json::{Map, Value};
 
 use super::port::Fields;
@@ -25,7 +26,7 @@ pub(super) fn three_way(
     ours: Written<'_>,
     theirs: Written<'_>,
     rules: &Rules,
-    choices: &BTreeMap<Path, Choice>,
+    choices: &SortedMap<Path, Choice>,
 ) -> Merge {
     let merge = |base: Option<&Fields>| {
         merge::merge(Sides { base, ours, theirs }, Means { rules, choices, functions: &() })
@@ -118,7 +119,7 @@ mod tests {
 
     fn merged(began: Began<'_>, ours: &Fields, theirs: &Fields, strategy: Strategy) -> Merge {
         let (ours, theirs) = (Written { fields: ours, at: 2 }, Written { fields: theirs, at: 1 });
-        three_way(began, ours, theirs, &Rules::of(strategy), &BTreeMap::new())
+        three_way(began, ours, theirs, &Rules::of(strategy), &SortedMap::new())
     }
 
     #[test]

@@ -2,7 +2,6 @@
 
 use std::{
     cell::{Cell, RefCell},
-    collections::{BTreeMap, BTreeSet},
     rc::Rc,
 };
 
@@ -23,6 +22,7 @@ use crate::{
     ports::{Durability, Event, Phase, Ports, Remote, RemoteError},
     protocol::{Download, PROTOCOL, Page},
     pull::{Plan, Set, is_in},
+    sorted::{SortedMap, SortedSet},
     state::{Meta, State},
 };
 
@@ -46,7 +46,7 @@ pub(super) enum Due {
 pub(in crate::engine) struct Pulling {
     plan: RefCell<Rc<Plan>>,
     /// When each set was last reached, by the device's clock. A pull that brings nothing is not stored.
-    reached: RefCell<BTreeMap<Id, u64>>,
+    reached: RefCell<SortedMap<Id, u64>>,
 }
 
 impl Pulling {
@@ -60,9 +60,9 @@ impl Pulling {
 struct Progress {
     rows: Cell<usize>,
     /// The sets that were pulled, or tried.
-    pulled: RefCell<BTreeSet<Id>>,
+    pulled: RefCell<SortedSet<Id>>,
     /// Sets that were not, and that hold a parent of what came and is not here.
-    missed: RefCell<BTreeSet<Id>>,
+    missed: RefCell<SortedSet<Id>>,
 }
 
 impl<P: Ports> Engine<P> {
@@ -301,10 +301,10 @@ impl<P: Ports> Engine<P> {
     }
 
     /// What a page refers to in tables of sets that were not pulled yet: table and id.
-    fn parents_elsewhere(&self, set: &Set, page: &Page<P::Body>, progress: &Progress) -> BTreeSet<(Id, Id)> {
+    fn parents_elsewhere(&self, set: &Set, page: &Page<P::Body>, progress: &Progress) -> SortedSet<(Id, Id)> {
         let plan = Rc::clone(&self.pulling.plan.borrow());
         let pulled = progress.pulled.borrow();
-        let mut parents = BTreeSet::new();
+        let mut parents = SortedSet::new();
         for table in &set.tables {
             for (field, reference) in &self.schema.tables[&**table].references {
                 if plan.set_of(&reference.table).is_none_or(|other| pulled.contains(&other.key)) {
@@ -318,7 +318,7 @@ impl<P: Ports> Engine<P> {
         parents
     }
 
-    fn note_missed(&self, parents: BTreeSet<(Id, Id)>, progress: &Progress) {
+    fn note_missed(&self, parents: SortedSet<(Id, Id)>, progress: &Progress) {
         let plan = Rc::clone(&self.pulling.plan.borrow());
         let state = self.state();
         let missing = parents.into_iter().filter(|(table, id)| state.record(table, id).is_none());

@@ -17,6 +17,7 @@ use crate::{
         Theirs,
     },
     schema::RollupKind,
+    sorted::SortedMap,
     state::State,
 };
 
@@ -223,7 +224,7 @@ fn task(dice: &Dice, step: &str) -> Value {
 }
 
 /// A roll-up by hand, from the children in the order of their ids.
-fn by_hand(kind: &RollupKind, only: &BTreeMap<String, Vec<Value>>, children: &[&Value]) -> Value {
+fn by_hand(kind: &RollupKind, only: &SortedMap<String, Vec<Value>>, children: &[&Value]) -> Value {
     let meets = |child: &Value| {
         only.iter().all(|(field, values)| values.contains(child.get(field).unwrap_or(&Value::Null)))
     };

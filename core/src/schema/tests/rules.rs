@@ -1,13 +1,12 @@
 //! What may be said of merging, and what is refused.
 
-use std::collections::BTreeMap;
-
 use serde_json::{Value, json};
 
 use crate::schema::{
     Field, FieldKind, Schema, SchemaError,
     rules::{Detect, Rule, Rules, Strategy, Union, Way},
 };
+use crate::sorted::SortedMap;
 
 fn parse(rules: &Value) -> Result<Rules, SchemaError> {
     let fields = [
@@ -84,7 +83,7 @@ fn strategies_say_what_holds_where_there_is_no_rule() {
     ];
     for (word, strategy, way) in table {
         assert_eq!(Strategy::parse(&json!(word), "conflict.strategy"), Ok(strategy));
-        let rules = Rules::parse(Some(&json!({})), strategy, "rules", &BTreeMap::new()).unwrap();
+        let rules = Rules::parse(Some(&json!({})), strategy, "rules", &SortedMap::new()).unwrap();
         assert_eq!((rules.strategy.name(), rules.strategy.way()), (word, way));
         assert_eq!(rules, Rules::of(strategy));
     }

@@ -5,8 +5,9 @@ mod deciding;
 mod kinds;
 mod rules;
 
-use std::{collections::BTreeMap, rc::Rc};
+use std::rc::Rc;
 
+use landfall_core::sorted::SortedMap;
 use landfall_core::{
     decide::Decision,
     engine::{ConflictFilter, ConflictView},
@@ -122,5 +123,5 @@ fn by(strategy: Strategy) -> Decision {
 
 fn chosen(path: &str, choice: Choice) -> Decision {
     let path = Path(path.split('.').map(str::to_owned).collect());
-    Decision { strategy: None, choices: BTreeMap::from([(path, choice)]) }
+    Decision { strategy: None, choices: SortedMap::from([(path, choice)]) }
 }
