@@ -1,5 +1,5 @@
-//! What the core allocates for single operations, counted: `cargo test -p landfall-core --bench allocations`. Prints one JSON object,
-//! which `cargo xtask budgets` holds against `bench/budgets.json`.
+//! What the core allocates for single operations, counted: `cargo test -p landfall-core --bench allocations`. Prints them as
+//! JSON, which `cargo xtask budgets` holds against `bench/budgets.json`.
 //!
 //! Bodies are handles, as in a browser, and the log keeps what it is given: what is counted is the core. Nothing runs beside it, and
 //! nothing in the core depends on chance or time, so each run counts the same.
@@ -10,7 +10,7 @@ use std::alloc::System;
 
 use futures_executor::block_on;
 use landfall_core::outbox::{Wanted, next_batch};
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};
 
 use support::{
@@ -94,7 +94,6 @@ fn main() {
         ("core: open 10,000 from segments", || opened(10_000)),
         ("core: order of 1,000", || ordered(1_000)),
     ];
-    let all: Map<String, Value> =
-        operations.into_iter().map(|(name, operation)| (name.to_owned(), operation())).collect();
-    println!("{}", Value::Object(all));
+    let counts = operations.map(|(name, operation)| json!([name, operation()]));
+    println!("{}", Value::from(counts.to_vec()));
 }
