@@ -36,8 +36,13 @@ impl Body for Handle {
         self.0.fields()
     }
 
-    fn outline(&self, names: &[String]) -> Outline {
-        self.0.outline(names)
+    fn outlines(bodies: &[Self], names: &[String]) -> Vec<Outline> {
+        let unknown = |body: &Self| {
+            let fields = body.0.as_object()?;
+            fields.keys().find(|field| !names.contains(field)).cloned()
+        };
+        let kinds = |body: &Self| names.iter().map(|name| body.kind(name)).collect();
+        bodies.iter().map(|body| Outline { kinds: kinds(body), unknown: unknown(body) }).collect()
     }
 
     fn kind(&self, field: &str) -> Option<Kind> {
