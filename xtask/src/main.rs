@@ -1,4 +1,4 @@
-//! Landfall's one tool: `cargo xtask demo`, `test`, `build`, `package`, `bench` and `simulate`.
+//! Landfall's one tool: `cargo xtask demo`, `test`, `build`, `package`, `bench`, `budgets` and `simulate`.
 //!
 //! A command asks the [`workshop`] for what it needs (a compiler target, a tool, a built artifact, a browser); the
 //! workshop provides each thing once, skips what is there already and says what to do when it cannot. What
@@ -9,6 +9,7 @@
 compile_error!("xtask runs on Linux and macOS; on Windows, use it inside WSL");
 
 mod bench;
+mod budgets;
 mod demo;
 mod layout;
 mod package;
@@ -56,6 +57,11 @@ enum Command {
     Package,
     /// Measure the engine in Chromium beside IndexedDB by hand
     Bench(bench::Options),
+    /// Count what operations cost (requests, calls into wasm, bytes, allocations) against their limits
+    ///
+    /// The limits are in bench/budgets.json. Where that file is deleted first, --accept begins anew.
+    #[command(verbatim_doc_comment)]
+    Budgets(budgets::Options),
     /// Run the engine among hostile networks, crashes and clocks, from seeds
     ///
     /// On every core at once. Prints schedules per second, virtual years and how often each
@@ -90,6 +96,7 @@ fn run(command: Command) -> Result<ExitCode> {
         }
         Command::Package => package::run(),
         Command::Bench(options) => bench::run(&options),
+        Command::Budgets(options) => budgets::run(&options),
         Command::Simulate(options) => simulate::run(&options),
     }
 }

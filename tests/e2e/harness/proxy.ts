@@ -45,10 +45,14 @@ export interface Exchange {
   readonly path: string
   readonly method: string
   readonly requestBody: string
+  /** How long the request's body was on the wire. */
+  readonly requestBytes: number
   readonly fault: Fault['kind'] | undefined
   /** What the server answered, whether or not the client got it. */
   status?: number
   answerBody?: string
+  /** How long the answer's body was on the wire. */
+  answerBytes?: number
   /** The client got the answer whole. */
   delivered: boolean
   /** The client's connection ended without an answer. */
@@ -162,6 +166,7 @@ export class FaultProxy {
       path,
       method: request.method ?? 'GET',
       requestBody,
+      requestBytes: body.length,
       fault: fault?.kind,
       delivered: false,
       abandoned: false,
@@ -192,6 +197,7 @@ export class FaultProxy {
     const answer = await this.forward(request, body)
     exchange.status = answer.status
     exchange.answerBody = text(answer.body, answer.headers)
+    exchange.answerBytes = answer.body.length
 
     if (fault?.kind === 'cut-answer') {
       response.destroy()

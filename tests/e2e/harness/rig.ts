@@ -24,6 +24,9 @@ export interface Rig {
   readonly failures: string[]
 }
 
+/** Where what was begun is noted to be ended: a test, or what stands in for one. */
+export type Teardown = Pick<TestContext, 'after'>
+
 interface RigOptions {
   /** Which site the server serves: the demo's build with its data, or the test site over an empty database. */
   readonly site: 'demo' | 'test'
@@ -32,7 +35,7 @@ interface RigOptions {
   readonly schema?: object
 }
 
-export async function rig(t: TestContext, { site, viewport, schema }: RigOptions): Promise<Rig> {
+export async function rig(t: Teardown, { site, viewport, schema }: RigOptions): Promise<Rig> {
   const folder = site === 'demo' ? demoSite : await buildSite()
   if (!existsSync(join(folder, 'index.html'))) throw new Error(`${folder} is not built: cargo xtask test builds it`)
   const server = await Server.start({ static: folder, demo: site === 'demo', schema: await extended(t, schema) })
@@ -45,7 +48,7 @@ export async function rig(t: TestContext, { site, viewport, schema }: RigOptions
 }
 
 /** The file of the demo's schema, or of one that has more in it. */
-async function extended(t: TestContext, more: object | undefined): Promise<string> {
+async function extended(t: Teardown, more: object | undefined): Promise<string> {
   if (more === undefined) return demoSchema
   const folder = await mkdtemp(join(tmpdir(), 'landfall-schema-'))
   t.after(() => rm(folder, { recursive: true, force: true }))

@@ -17,6 +17,7 @@ export async function buildSite(): Promise<string> {
     ['worker.ts', 'sw.js', 'iife'],
     [join('conflicts', 'page.ts'), 'conflicts.js', 'esm'],
     [join('conflicts', 'worker.ts'), 'conflicts-sw.js', 'iife'],
+    [join('budgets', 'page.ts'), 'budgets.js', 'esm'],
   ] as const) {
     const bundle = await rolldown({
       input: join(source, input),
@@ -31,5 +32,6 @@ export async function buildSite(): Promise<string> {
   await copyFile(join(root, 'pkg', 'dist', 'wasm', 'landfall_bg.wasm'), join(built, 'landfall_bg.wasm'))
   await writeFile(join(built, 'index.html'), html('page.js'))
   await writeFile(join(built, 'conflicts.html'), html('conflicts.js'))
+  await writeFile(join(built, 'budgets.html'), html('budgets.js'))
   return built
 }

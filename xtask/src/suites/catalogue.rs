@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::counts::Runner;
+use crate::budgets;
 use crate::layout;
 use crate::process::Step;
 use crate::provide::{browsers, node, rust};
@@ -140,6 +141,14 @@ pub(super) const SUITES: &[Suite] = &[
             browser_tests(step).args(["--safari", "--safaridriver"]).args([driver])
         },
         runner: Runner::Cargo,
+    },
+    Suite {
+        name: "budgets",
+        about: "what operations cost, as counts, against bench/budgets.json",
+        needs: budgets::NEEDS,
+        time_limit: budgets::TIME_LIMIT,
+        step: budgets::suite,
+        runner: Runner::Node,
     },
     Suite {
         name: "e2e",

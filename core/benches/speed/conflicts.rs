@@ -1,11 +1,10 @@
-//! Conflicts as the engine meets them (V8): found in an answer, settled by rules, decided by a person. `cargo bench -p landfall-core
-//! --bench conflicts`.
+//! Conflicts as the engine meets them (V8): found in an answer, settled by rules, decided by a person.
 //!
 //! V8 wants 100 conflicts found in 1,000 records within 500 ms, and one resolved within 100 ms.
 
 use std::{hint::black_box, rc::Rc};
 
-use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
+use criterion::{BatchSize, Criterion, criterion_group};
 use landfall_core::sorted::SortedMap;
 use landfall_core::{
     body::SyncStatus,
@@ -181,4 +180,3 @@ fn conflicts(criterion: &mut Criterion) {
 }
 
 criterion_group!(benches, conflicts);
-criterion_main!(benches);

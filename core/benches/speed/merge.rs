@@ -1,8 +1,9 @@
-//! The merge where there is much to merge (V8: conflicts of 1,000 records are found within 500 ms, one is resolved within 100 ms).
+//! Merging three versions, telling two apart, and the hash of one (V8: conflicts of 1,000 records are found within 500 ms, one is
+//! resolved within 100 ms).
 
 use std::hint::black_box;
 
-use criterion::{Criterion, criterion_group, criterion_main};
+use criterion::{BenchmarkId, Criterion, Throughput, criterion_group};
 use landfall_core::sorted::SortedMap;
 use landfall_core::{
     canonical::content_hash,
@@ -13,6 +14,8 @@ use landfall_core::{
     },
 };
 use serde_json::{Value, json};
+
+use crate::sizes;
 
 /// About 300 bytes in 10 fields, as the other benchmarks have them.
 fn record(number: usize) -> Fields {
@@ -37,6 +40,9 @@ struct Three {
     ours: Fields,
     theirs: Fields,
 }
+
+/// How many differ. Larger sizes take them again and again: no record knows of another one.
+const RECORDS: usize = 1_000;
 
 /// One of ten is contested in all that rules are for and in its title; of the others each side changed something else.
 fn records() -> Vec<Three> {
@@ -72,7 +78,7 @@ fn records() -> Vec<Three> {
         );
         Three { base, ours, theirs }
     };
-    (0..1_000).map(three).collect()
+    (0..RECORDS).map(three).collect()
 }
 
 fn rules() -> Rules {
@@ -101,16 +107,31 @@ fn merged(three: &Three, rules: &Rules, choices: &SortedMap<Path, Choice>) -> Me
     merge(sides, Means { rules, choices, functions: &() })
 }
 
-fn conflicts(criterion: &mut Criterion) {
+fn merging(criterion: &mut Criterion) {
     let (records, rules, nothing) = (records(), rules(), SortedMap::new());
+    let merges: Vec<Merge> = records.iter().map(|three| merged(three, &rules, &nothing)).collect();
     let mut group = criterion.benchmark_group("merge");
-    group.bench_function("1000 records, 100 contested", |bencher| {
-        bencher.iter(|| {
-            let open =
-                records.iter().filter(|three| !merged(black_box(three), &rules, &nothing).is_settled());
-            assert_eq!(open.count(), 100);
+    group.sample_size(10);
+    for count in sizes() {
+        let all = || records.iter().cycle().zip(0..*count).map(|(three, _)| black_box(three));
+        group.throughput(Throughput::Elements(*count));
+        group.bench_function(BenchmarkId::new("records, one in ten contested", count), |bencher| {
+            bencher.iter(|| {
+                let open = all().filter(|three| !merged(three, &rules, &nothing).is_settled());
+                assert_eq!(open.count() as u64, count / 10);
+            });
         });
-    });
+        group.bench_function(BenchmarkId::new("differences to theirs", count), |bencher| {
+            bencher.iter(|| {
+                let changes =
+                    all().zip(merges.iter().cycle()).map(|(three, merge)| merge.changes_of(&three.theirs));
+                assert_eq!(changes.filter(|(set, _)| !set.is_empty()).count() as u64, *count);
+            });
+        });
+        group.bench_function(BenchmarkId::new("hashes", count), |bencher| {
+            bencher.iter(|| all().map(|three| content_hash(&three.ours).len()).sum::<usize>());
+        });
+    }
     let choices = SortedMap::from([(Path(vec!["title".to_owned()]), Choice::Ours)]);
     group.bench_function("one, decided by a person", |bencher| {
         bencher.iter(|| {
@@ -119,12 +140,7 @@ fn conflicts(criterion: &mut Criterion) {
             merge.changes_of(&records[0].theirs)
         });
     });
-    group.bench_function("1000 records hashed", |bencher| {
-        bencher
-            .iter(|| records.iter().map(|three| content_hash(black_box(&three.ours)).len()).sum::<usize>());
-    });
     group.finish();
 }
 
-criterion_group!(benches, conflicts);
-criterion_main!(benches);
+criterion_group!(benches, merging);
