@@ -1,8 +1,8 @@
-import type { Contestant, DownloadPage } from './contestant.js'
-import { floor } from './floor.js'
+import type { Contestant, DownloadPage, MakeContestant } from './contestant.js'
+import floor from '../contestants/floor.js'
 import { groupName, makeItem, makeItems, type StoredItem } from './item.js'
-import { installRemote, landfall } from './landfall.js'
-import { raw } from './raw.js'
+import landfall from '../contestants/landfall.js'
+import raw from '../contestants/raw.js'
 
 /** What runs inside a measured page. Every figure is in milliseconds. */
 export interface Bench {
@@ -31,8 +31,7 @@ const warmUpWrites = 50
 const storeSize = 10_000
 const queries = 100
 
-const remote = installRemote()
-const contestants: Record<ContestantName, () => Contestant> = { raw, floor, landfall: () => landfall(remote) }
+const contestants: Record<ContestantName, MakeContestant> = { raw, floor, landfall }
 
 async function time(work: () => Promise<unknown>): Promise<number> {
   const start = performance.now()
