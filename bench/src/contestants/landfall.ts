@@ -1,27 +1,7 @@
-import { type Database, open, type SchemaDocument } from 'landfall'
+import { type Database, open } from 'landfall'
 import type { Contestant } from '../page/contestant.js'
 import { installNetwork } from './network.js'
-
-export const schema = {
-  version: 1,
-  tables: {
-    items: {
-      fields: {
-        title: 'string',
-        status: 'string',
-        group_id: 'string',
-        assignee: 'string',
-        due_date: 'string',
-        notes: 'string',
-        location: 'string',
-        progress: 'number',
-        minutes: 'number',
-        urgent: 'boolean',
-      },
-      indexes: ['group_id'],
-    },
-  },
-} as const satisfies SchemaDocument
+import { schema } from './schema.js'
 
 const network = installNetwork()
 

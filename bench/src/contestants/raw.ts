@@ -126,7 +126,8 @@ export default function raw(): Contestant {
       for (;;) {
         const batch = await result<Queued[]>(db.transaction('outbox').objectStore('outbox').getAll(null, pushBatch))
         if (batch.length === 0) return
-        const results = await post(url, batch)
+        const sent = batch.map(({ id, recordId, operation, data }) => ({ id, recordId, operation, data }))
+        const results = await post(url, sent)
         const transaction = db.transaction(['items', 'outbox'], 'readwrite', { durability: 'relaxed' })
         const records = transaction.objectStore('items')
         const outbox = transaction.objectStore('outbox')

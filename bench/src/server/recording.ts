@@ -1,25 +1,28 @@
-import type { DownloadPage } from './page/contestant.js'
-import { makeItem } from './page/item.js'
+import type { DownloadPage } from '../page/contestant.js'
+import { groupSize, makeItem } from '../page/item.js'
 
 const pageSize = 1_000
-const pageCount = 10
 const updatedAt = 1_760_000_000_000
 
-/** The answers to a first download of 10,000 records, in pages of 1,000, as the protocol has them. Ids are 1 to 10,000. */
-export function recordedPages(): string[] {
-  return Array.from({ length: pageCount }, (_, page) => {
-    const answer: DownloadPage = {
-      entities: Array.from({ length: pageSize }, (_, i) => {
-        const n = page * pageSize + i + 1
-        return { table: 'items', id: String(n), version: 1, updatedAt, data: makeItem(n) }
-      }),
-      deletions: [],
-      cursor: `cursor-${(page + 1) * pageSize}`,
-      hasMore: page + 1 < pageCount,
-      epoch: 'b1f0c4de-bench',
-      horizon: 0,
-      serverTime: updatedAt + page,
-    }
-    return JSON.stringify(answer)
-  })
+export const epoch = 'b1f0c4de-bench'
+
+/**
+ * The answer to one page of a first download of so many records, as the protocol has it; `undefined` after the last. Ids
+ * count from 1. Each group has {@link groupSize} records, however many there are in all.
+ */
+export function recordedPage(size: number, page: number): string | undefined {
+  if (page * pageSize >= size) return undefined
+  const answer: DownloadPage = {
+    entities: Array.from({ length: Math.min(pageSize, size - page * pageSize) }, (_, i) => {
+      const n = page * pageSize + i + 1
+      return { table: 'items', id: String(n), version: 1, updatedAt, data: makeItem(n, size / groupSize) }
+    }),
+    deletions: [],
+    cursor: `cursor-${(page + 1) * pageSize}`,
+    hasMore: (page + 1) * pageSize < size,
+    epoch,
+    horizon: 0,
+    serverTime: Date.now(),
+  }
+  return JSON.stringify(answer)
 }
