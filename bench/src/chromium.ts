@@ -59,11 +59,13 @@ export async function heapBytes(session: CDPSession): Promise<number> {
   return usedSize + embedderHeapUsedSize + backingStorageSize
 }
 
-/** Ends a page's process as an out-of-memory killer would. */
-export async function crash(page: Page): Promise<void> {
+/** What ends a page's process as an out-of-memory killer would. To be made before the page freezes: attaching needs it. */
+export async function crasher(page: Page): Promise<() => Promise<void>> {
   const session = await page.context().newCDPSession(page)
-  const crashed = new Promise<void>(resolve => page.once('crash', () => resolve()))
-  // The one who would answer is gone.
-  session.send('Page.crash').catch(() => {})
-  await crashed
+  return async () => {
+    const crashed = new Promise<void>(resolve => page.once('crash', () => resolve()))
+    // The one who would answer is gone.
+    session.send('Page.crash').catch(() => {})
+    await crashed
+  }
 }

@@ -1,6 +1,6 @@
 import type { BrowserContext } from 'playwright-core'
 import type { Bundle } from '../build/bundles.js'
-import { crash, withChromium, withProfile } from '../chromium.js'
+import { crasher, withChromium, withProfile } from '../chromium.js'
 import type { WorkloadName } from '../page/workloads.js'
 import type { Round } from './round.js'
 
@@ -50,17 +50,23 @@ async function writeAndDie(
 ): Promise<void> {
   const { site } = round.run
   await round.page(context, bundle, origin, async page => {
+    const crash = await crasher(page)
     const killed = new Promise<void>((resolve, reject) => {
       site.onMark = async mark => {
-        if (mark === 'kill') await crash(page).then(resolve, reject)
+        if (mark === 'kill') await crash().then(resolve, reject)
       }
     })
+    // Being killed rejects it as well as failing does; only the harness knows which of the two it was.
     const ran = page.evaluate(name => globalThis.bench.run(name, {}), workload)
-    // It does not come back from being killed. That it ended before is a failure.
-    await Promise.race([killed, ran.then(() => Promise.reject(new Error('the page outlived its end')))]).finally(() => {
-      site.onMark = undefined
+    const failed = ran.catch(async (error: unknown) => {
+      await Promise.race([killed, new Promise(resolve => setTimeout(resolve, 5_000))])
+      throw error
     })
-    ran.catch(() => {})
+    try {
+      await Promise.race([killed, failed])
+    } finally {
+      site.onMark = undefined
+    }
   })
 }
 
