@@ -54,7 +54,7 @@ enum Command {
     Build,
     /// Make the npm tarball in target/package/, look inside it and print its size
     Package,
-    /// Measure the engine in Chromium beside IndexedDB by hand
+    /// Measure the engine in browsers, beside IndexedDB by hand and beside others' libraries
     Bench(bench::Options),
     /// Run the engine among hostile networks, crashes and clocks, from seeds
     ///

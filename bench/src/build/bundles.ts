@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs'
-import { cp, mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { cp, mkdir, readdir, readFile, rm } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { brotliCompressSync, constants } from 'node:zlib'
@@ -41,6 +41,8 @@ async function roll(input: string, folders: Folders, define: Record<string, stri
   const bundle = await rolldown({
     input,
     platform: 'browser',
+    // What a page imports of another bundle.
+    external: /^\/bundle\//,
     resolve: { alias: { landfall: join(folders.library, 'index.js') } },
     transform: { target: 'es2022', define: { 'process.env.NODE_ENV': '"production"', ...define } },
     // Peers' packages warn about what they do with themselves; what does not resolve is an error all the same.
@@ -193,6 +195,13 @@ export async function peerServers(folders: Folders, names: readonly string[]): P
   return servers
 }
 
+/** What is asked of the package alone, for the page of Landfall: it lies beside the contestant, and finds the same wasm. */
+export async function bundleTargets(folders: Folders): Promise<void> {
+  const rolled = await roll(join(folders.bench, 'src', 'contestants', 'targets.ts'), folders)
+  const file = join(folders.site, 'bundle', 'landfall', 'targets.js')
+  await rolled.write({ file, format: 'esm', codeSplitting: false })
+}
+
 /** The same package's service worker, bundled as an app would: one classic script. */
 export async function bundleWorker(folders: Folders): Promise<number> {
   const file = join(folders.site, 'worker.js')
@@ -202,9 +211,4 @@ export async function bundleWorker(folders: Folders): Promise<number> {
   })
   await rolled.write({ file, format: 'iife', codeSplitting: false })
   return compressed([file])
-}
-
-export async function writeJson(file: string, value: unknown): Promise<void> {
-  await mkdir(dirname(file), { recursive: true })
-  await writeFile(file, `${JSON.stringify(value, null, 2)}\n`)
 }

@@ -108,11 +108,15 @@ export default function floor(): Contestant {
     return id
   }
 
-  const apply = (page: DownloadPage): Promise<void> =>
-    append(
-      page.entities.map(({ id, version, data }) => ({ record: { ...data, id, version } })),
-      page.cursor,
-    )
+  const apply = (page: DownloadPage): Promise<void> => {
+    // What is still queued stays on top of what the server has.
+    const pending = new Map<string, Partial<Item>>()
+    for (const { recordId, data } of outbox.values()) pending.set(recordId, { ...pending.get(recordId), ...data })
+    const changes = page.entities.map(({ id, version, data }) => ({
+      record: { ...data, ...pending.get(id), id, version },
+    }))
+    return append(changes, page.cursor)
+  }
 
   return {
     async open() {

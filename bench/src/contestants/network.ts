@@ -1,6 +1,9 @@
 export interface Network {
-  /** While the work goes on, downloads are answered by these bodies, one after the other, and nothing else is. */
-  playing(bodies: readonly string[], work: () => Promise<void>): Promise<void>
+  /**
+   * While the work goes on, downloads are answered by these bodies, one after the other. Uploads are put off, as by a server
+   * that is overloaded: what is queued stays queued. Gives how many bodies nobody asked for.
+   */
+  playing(bodies: readonly string[], work: () => Promise<void>): Promise<number>
   /** While the work goes on, requests go to the real server. */
   connected(work: () => Promise<void>): Promise<void>
 }
@@ -18,10 +21,11 @@ export function installNetwork(): Network {
     const url = new URL(input instanceof Request ? input.url : input, location.href)
     if (state === 'real' || !url.pathname.startsWith('/api/')) return real(input, init)
     if (state === 'none') throw new TypeError('offline')
-    if (!url.pathname.endsWith('/download')) throw new TypeError(`nobody answers ${url.pathname}`)
+    const headers = { 'content-type': 'application/json', 'landfall-protocol': '1' }
+    if (!url.pathname.endsWith('/download')) return new Response('{}', { status: 503, headers })
     const body = answers.shift()
     if (body === undefined) throw new TypeError('the recording has ended')
-    return new Response(body, { headers: { 'content-type': 'application/json', 'landfall-protocol': '1' } })
+    return new Response(body, { headers })
   }
   const during = async (what: 'recorded' | 'real', work: () => Promise<void>): Promise<void> => {
     state = what
@@ -32,9 +36,10 @@ export function installNetwork(): Network {
     }
   }
   return {
-    playing(bodies, work) {
+    async playing(bodies, work) {
       answers = [...bodies]
-      return during('recorded', work)
+      await during('recorded', work)
+      return answers.length
     },
     connected: work => during('real', work),
   }

@@ -39,7 +39,8 @@ export function growth(stage: Stage): Growth {
       for (let n = 0; n < queries; n += 1)
         times.push(await time(() => store.queryGroup(groupName((n * 7) % (size / groupSize)))))
       const created: number[] = []
-      await settle()
+      // What opening leaves to be done later is to be done.
+      await settle(2_000)
       for (let n = 0; n < writes; n += 1) created.push(await time(() => store.create(makeItem(0, 1))))
       const items = makeItems(0, bulk, 1)
       const many = await time(() => store.createMany(items))

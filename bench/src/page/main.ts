@@ -3,15 +3,21 @@ import { type Growth, growth } from './growth.js'
 import { Memory } from './memory.js'
 import { type Figures, type Options, Stage } from './stage.js'
 import { Tab } from './tab.js'
+import { Worker } from './worker.js'
 import { type WorkloadName, workloads } from './workloads.js'
 
 export interface Bench {
+  /** What the contestant says about itself. */
+  about(): Promise<{ readonly isBulkOneEntry: boolean; readonly notes: readonly string[] }>
   run(workload: WorkloadName, options: Options): Promise<Figures>
   /** What {@link workloads}' `navigate` gave, where the page's address asks for it. */
   readonly navigated: Promise<Figures> | undefined
   readonly memory: Memory
   readonly tab: Tab
   readonly growth: Growth
+  readonly worker: Worker
+  /** What field work asks of a slow device; in Landfall's page only. */
+  targets(): Promise<Figures>
 }
 
 declare global {
@@ -21,9 +27,18 @@ declare global {
 if (!crossOriginIsolated) throw new Error('the page is not cross-origin isolated: its clock is too coarse')
 const stage = new Stage(location.pathname.split('/')[2] ?? '')
 globalThis.bench = {
+  async about() {
+    const { isBulkOneEntry = false, notes = [] } = await stage.make()
+    return { isBulkOneEntry, notes }
+  },
   run: (workload, options) => workloads[workload](stage, options),
   navigated: location.search === '?navigate' ? workloads.navigate(stage) : undefined,
   memory: new Memory(stage),
   tab: new Tab(stage),
   growth: growth(stage),
+  worker: new Worker(),
+  async targets() {
+    const { measure } = (await import('/bundle/landfall/targets.js' as string)) as { measure(): Promise<Figures> }
+    return measure()
+  },
 }

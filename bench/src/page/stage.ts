@@ -52,14 +52,20 @@ export class Stage {
 
   constructor(readonly contestant: string) {}
 
-  /** Evaluates the contestant's module, and opens its database. */
-  async open(): Promise<Contestant> {
+  /** Evaluates the contestant's module. */
+  async make(): Promise<Contestant> {
     if (this.#store === undefined) {
       const module = (await import(`/bundle/${this.contestant}/contestant.js`)) as { readonly default: MakeContestant }
       this.#store = module.default()
     }
-    await this.#store.open()
     return this.#store
+  }
+
+  /** The same, and opens its database. */
+  async open(): Promise<Contestant> {
+    const store = await this.make()
+    await store.open()
+    return store
   }
 
   /** Runs what is measured between two marks, so that the harness knows what it cost all of the browser's processes. */
@@ -74,11 +80,11 @@ export class Stage {
     return figures
   }
 
-  /** The recorded answers to a first download of so many records. */
-  async bodies(size: number): Promise<string[]> {
+  /** The recorded answers to a download of so many records, all of one version. */
+  async bodies(size: number, version = 1): Promise<string[]> {
     const bodies: string[] = []
     for (let page = 0; page < size / 1_000; page += 1)
-      bodies.push(await (await fetch(`/recorded/${size}/${page}`)).text())
+      bodies.push(await (await fetch(`/recorded/${size}/${page}/${version}`)).text())
     return bodies
   }
 }

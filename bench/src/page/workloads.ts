@@ -129,11 +129,11 @@ export const workloads = {
     return stage.measured(options, async () => ({ apply: await time(() => apply.call(store, pages)) }))
   },
 
-  /** Half of the first page's records have a change that is still queued: it is to stay on top. */
+  /** All are news, and some of them have a change that is still queued: it is to stay on top. */
   async 'pull over pending'(stage, options) {
     const store = await stage.open()
-    const bodies = await stage.bodies(storeSize)
-    await store.pull(bodies.slice(0, 1))
+    const bodies = await stage.bodies(storeSize, 2)
+    await store.pull(await stage.bodies(1_000))
     await store.updateField(ids(pendingUpdates), 'mine')
     await settle()
     const figures = await stage.measured(options, async () => ({

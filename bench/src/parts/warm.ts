@@ -22,8 +22,10 @@ export const warm: readonly WorkloadName[] = [
 const putOffRounds = 3
 
 export async function warmRound(round: Round): Promise<void> {
-  const chosen = warm.filter(workload => round.run.wants(workload))
-  if (chosen.length === 0) return
+  const wanted = warm.filter(workload => round.run.wants(workload))
+  if (wanted.length === 0) return
+  // What is put off is told against a page that does nothing.
+  const chosen = [...new Set<WorkloadName>(['idle', ...wanted])]
   await withProfile(profile =>
     withChromium(profile, async context => {
       for (const [i, workload] of chosen.entries())

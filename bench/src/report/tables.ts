@@ -10,7 +10,7 @@ export function digits(value: number): string {
   return value.toFixed(Math.abs(value) >= 0.1 ? 2 : 3)
 }
 
-function markdown(header: readonly string[], lines: readonly (readonly string[])[]): string {
+export function markdown(header: readonly string[], lines: readonly (readonly string[])[]): string {
   const rule = header.map((_, i) => (i === 0 ? '---' : '--:'))
   return [header, rule, ...lines].map(cells => `| ${cells.join(' | ')} |`).join('\n')
 }

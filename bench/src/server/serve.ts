@@ -15,8 +15,6 @@ export interface Site {
   url(origin: string, contestant: string, query?: string): string
   /** What was pushed from an origin so far. */
   account(origin: string): Account
-  /** From now on every update from this origin meets somebody else's change. */
-  contest(origin: string): void
   /** Told of each mark that a page sets; the page goes on when it is done. `undefined`: nobody cares. */
   onMark: ((mark: string) => Promise<void>) | undefined
   close(): Promise<void>
@@ -81,9 +79,9 @@ export async function serve(
     return { headers: { ...cached, ...scope, 'content-type': type }, body: await readFile(join(root, name)) }
   }
 
-  const record = (size: number, page: number): Found | undefined => {
-    const key = `${size}/${page}`
-    const body = recorded.get(key) ?? recordedPage(size, page)
+  const record = (size: number, page: number, version: number): Found | undefined => {
+    const key = `${size}/${page}/${version}`
+    const body = recorded.get(key) ?? recordedPage(size, page, version)
     if (body === undefined) return undefined
     recorded.set(key, body)
     return { headers: { 'content-type': 'application/json' }, body }
@@ -129,9 +127,6 @@ export async function serve(
   const site: Site = {
     url: () => '',
     account: origin => ledgerOf(origin).account(),
-    contest(origin) {
-      ledgerOf(origin).isContested = true
-    },
     onMark: undefined,
     close: () =>
       new Promise(resolve => {
@@ -148,9 +143,14 @@ export async function serve(
       const bundle = bundles.find(({ name }) => name === rest[0])
       return bundle && { headers: { 'content-type': 'text/html' }, body: html(bundle) }
     }
-    if (first === 'recorded') return record(Number(rest[0]), Number.parseInt(rest[1] ?? '', 10))
+    if (first === 'recorded') return record(Number(rest[0]), Number(rest[1]), Number(rest[2]))
     if (first === 'mark') {
       await site.onMark?.(rest[0] ?? '')
+      return { headers: { 'cache-control': 'no-store' }, body: '' }
+    }
+    // From now on every update from this origin meets somebody else's change.
+    if (first === 'contest') {
+      ledgerOf(origin).isContested = true
       return { headers: { 'cache-control': 'no-store' }, body: '' }
     }
     if (first === 'api') return api(origin, rest, search, request)
