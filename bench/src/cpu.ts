@@ -43,3 +43,23 @@ export async function cpuMs(profile: string): Promise<number> {
   }
   return ns / 1e6
 }
+
+const windowMs = 200
+/** What an idle browser uses is some 20 ms in a second. */
+const quietMs = 10
+const patienceMs = 8_000
+
+/**
+ * Waits until the browser has nothing to do any more: its own start is busy for seconds, and so is what an engine puts off.
+ * Whoever never rests is not waited for for ever.
+ */
+export async function quiet(profile: string): Promise<void> {
+  const begun = Date.now()
+  let before = await cpuMs(profile)
+  for (let still = 0; still < 2 && Date.now() - begun < patienceMs;) {
+    await new Promise(resolve => setTimeout(resolve, windowMs))
+    const now = await cpuMs(profile)
+    still = now - before < quietMs ? still + 1 : 0
+    before = now
+  }
+}

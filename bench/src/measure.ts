@@ -86,7 +86,7 @@ export async function measureAll(plan: Plan): Promise<Results> {
     if (wantsPart('chromium')) {
       const round = new Round(main, number)
       await warmRound(round)
-      await coldRound(round)
+      await coldRound(round, fewRounds)
       if (isFew) {
         await safetyRound(round)
         await pagesRound(round)

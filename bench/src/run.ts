@@ -12,7 +12,7 @@ import { parseArgs } from 'node:util'
 import { bundle, bundleTargets, bundleWorker, peerServers } from './build/bundles.js'
 import { measureAll } from './measure.js'
 import { record, tell } from './report/report.js'
-import { ours } from './report/rows.js'
+import { byHand, ours } from './report/rows.js'
 import { serve } from './server/serve.js'
 
 const { values: options } = parseArgs({
@@ -53,13 +53,13 @@ if (bundles.some(({ name }) => name === ours)) {
 }
 const names = bundles.map(({ name }) => name)
 const site = await serve(folders.site, bundles, await peerServers(folders, names))
-const rounds = Number(options.rounds ?? (options.quick ? 3 : options.peers ? 5 : 9))
+const rounds = Number(options.rounds ?? (options.quick ? 3 : options.peers ? 4 : 9))
 const results = await measureAll({
   site,
   bundles,
   rounds,
   // Counts and sizes hardly differ from round to round.
-  fewRounds: Math.min(rounds, options.quick ? 1 : 3),
+  fewRounds: Math.min(rounds, options.quick ? 1 : options.peers ? 2 : 3),
   parts: options.parts?.split(','),
   workloads: options.workloads?.split(';'),
 })
@@ -68,4 +68,6 @@ await site.close()
 const output = join(root, 'target', 'bench')
 process.stdout.write(`${await tell(results, output)}\n`)
 if (options.record) await record(results, folders.bench)
-if (Object.keys(results.failures).length > 0) process.exitCode = 1
+// That a peer cannot do something is a result; that we cannot is a failure.
+const isOurs = (what: string) => [...byHand, ours].some(name => what.startsWith(`${name}, `))
+if (Object.keys(results.failures).some(isOurs)) process.exitCode = 1

@@ -22,7 +22,7 @@ pub(crate) struct Options {
     /// Write the report to bench/RESULTS.md and its plots to bench/results
     #[arg(long)]
     record: bool,
-    /// Rounds that count; 9 if absent, 5 with --peers, 3 with --quick
+    /// Rounds that count; 9 if absent, 4 with --peers, 3 with --quick
     #[arg(long, value_name = "N")]
     rounds: Option<u32>,
     /// Only these contestants: raw,floor,landfall, and the folders of bench/peers

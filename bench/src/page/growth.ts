@@ -23,11 +23,11 @@ export function growth(stage: Stage): Growth {
           await store.createMany(makeItems(from, Math.min(createsAtOnce, size - from), size / groupSize))
       const one = (await store.queryGroup(groupName(1)))[0]
       localStorage.setItem('one', one?.id ?? '')
-      await settle(2_000)
+      await settle()
       await store.close()
     },
     async measure(size) {
-      await settle(1_000)
+      await settle()
       const start = performance.now()
       const store = await stage.open()
       const one = await store.get(localStorage.getItem('one') ?? '')
@@ -40,7 +40,7 @@ export function growth(stage: Stage): Growth {
         times.push(await time(() => store.queryGroup(groupName((n * 7) % (size / groupSize)))))
       const created: number[] = []
       // What opening leaves to be done later is to be done.
-      await settle(2_000)
+      await settle()
       for (let n = 0; n < writes; n += 1) created.push(await time(() => store.create(makeItem(0, 1))))
       const items = makeItems(0, bulk, 1)
       const many = await time(() => store.createMany(items))

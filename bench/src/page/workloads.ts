@@ -8,7 +8,7 @@ export type Workload = (stage: Stage, options: Options) => Promise<Figures>
 const storeSize = 10_000
 const singleWrites = 300
 /** Whoever takes longer for them has shown enough. */
-const singleMsMax = 3_000
+const singleMsMax = 2_000
 const warmUpWrites = 50
 const queries = storeSize / groupSize
 const pushes = 1_000
@@ -73,7 +73,7 @@ const start =
   (state: string): Workload =>
   async (stage, options) => {
     // The browser's own start is to end before.
-    await settle(1_000)
+    await settle()
     return stage.measured(options, () => firstAndAll(stage, state, performance.now()))
   }
 
@@ -267,7 +267,7 @@ export const workloads = {
     const store = await stage.open()
     await store.pull(await stage.bodies(storeSize))
     await store.createMany(makeItems(storeSize, 1_000))
-    await settle(2_000)
+    await settle()
     await store.close()
     const { usage = Number.NaN } = await navigator.storage.estimate()
     return { disk: usage / 1e6 }

@@ -1,36 +1,47 @@
 import type { Page } from 'playwright-core'
 import { withChromium, withProfile } from '../chromium.js'
 import type { WorkloadName } from '../page/workloads.js'
+import { quiet } from '../cpu.js'
+import { byHand, ours } from '../report/rows.js'
 import type { Round } from './round.js'
 
 interface Start {
+  /** Peers are not asked for it: what their table has is the other one. */
+  readonly isOwn?: boolean
+  /** Only in the first rounds. */
+  readonly isFew?: boolean
   readonly workload: 'start synced' | 'start queued' | 'navigate'
   readonly fill: WorkloadName
 }
 
 const starts: readonly Start[] = [
   { workload: 'start synced', fill: 'fill by pull' },
-  { workload: 'start queued', fill: 'fill by create' },
-  { workload: 'navigate', fill: 'fill by pull' },
+  { workload: 'start queued', fill: 'fill by create', isOwn: true },
+  { workload: 'navigate', fill: 'fill by pull', isFew: true },
 ]
 
 /** Cold starts, each in a newly started browser, over what was filled in the browser before. */
-export async function coldRound(round: Round): Promise<void> {
-  const chosen = starts.filter(({ workload }) => round.run.wants(workload))
+export async function coldRound(round: Round, fewRounds: number): Promise<void> {
+  const chosen = starts.filter(
+    ({ workload, isFew }) => round.run.wants(workload) && (isFew !== true || round.number <= fewRounds),
+  )
+  const contestantsOf = ({ workload, isOwn }: Start) =>
+    round.contestants(workload).filter(({ name }) => isOwn !== true || byHand.includes(name) || name === ours)
   if (chosen.length === 0) return
   await withProfile(async profile => {
     const filled = new Set<string>()
     await withChromium(profile, async context => {
-      for (const { workload, fill } of chosen)
-        for (const bundle of round.contestants(workload))
-          await round.attempt(bundle, workload, async () => {
-            const origin = round.origin(bundle, workload)
-            await round.measure(context, profile, bundle, fill, origin)
+      for (const start of chosen)
+        for (const bundle of contestantsOf(start))
+          await round.attempt(bundle, start.workload, async () => {
+            const origin = round.origin(bundle, start.workload)
+            await round.measure(context, profile, bundle, start.fill, origin)
             filled.add(origin)
           })
     })
-    for (const { workload } of chosen)
-      for (const bundle of round.contestants(workload)) {
+    for (const start of chosen)
+      for (const bundle of contestantsOf(start)) {
+        const { workload } = start
         const origin = round.origin(bundle, workload)
         if (!filled.has(origin)) continue
         await round.attempt(bundle, workload, () =>
@@ -40,7 +51,7 @@ export async function coldRound(round: Round): Promise<void> {
               return
             }
             // As in the others the browser's own start is to end before.
-            await new Promise(resolve => setTimeout(resolve, 1_000))
+            await quiet(profile)
             const read = (page: Page) => page.evaluate(() => globalThis.bench.navigated)
             round.keep(bundle, { figures: (await round.page(context, bundle, origin, read, '?navigate')) ?? {} })
           }),

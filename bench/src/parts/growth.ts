@@ -13,12 +13,12 @@ export async function growthRound(round: Round, bundle: Bundle): Promise<void> {
         withProfile(async profile => {
           const origin = round.origin(bundle, `${what} ${size}`)
           await withChromium(profile, context =>
-            round.page(context, bundle, origin, page =>
+            round.settling(context, profile, bundle, origin, page =>
               page.evaluate(([kind, count]) => globalThis.bench.growth.fill(kind, count), [what, size] as const),
             ),
           )
           const figures = await withChromium(profile, context =>
-            round.page(context, bundle, origin, page =>
+            round.settling(context, profile, bundle, origin, page =>
               page.evaluate(count => globalThis.bench.growth.measure(count), size),
             ),
           )

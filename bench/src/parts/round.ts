@@ -1,7 +1,7 @@
 import type { BrowserContext, Page } from 'playwright-core'
 import type { Bundle } from '../build/bundles.js'
 import { throttle } from '../chromium.js'
-import { cpuMs } from '../cpu.js'
+import { cpuMs, quiet } from '../cpu.js'
 import type {} from '../page/main.js'
 import type { Figures, Options } from '../page/stage.js'
 import type { WorkloadName } from '../page/workloads.js'
@@ -67,6 +67,24 @@ export class Round {
     }
   }
 
+  /** The same for a page that asks to be told when the browser has nothing to do. */
+  settling<T>(
+    context: BrowserContext,
+    profile: string,
+    bundle: Bundle,
+    origin: string,
+    work: (page: Page) => Promise<T>,
+  ): Promise<T> {
+    return this.page(context, bundle, origin, async page => {
+      this.run.site.onMark = () => quiet(profile)
+      try {
+        return await work(page)
+      } finally {
+        this.run.site.onMark = undefined
+      }
+    })
+  }
+
   /** Runs one workload in a page of its own. */
   measure(
     context: BrowserContext,
@@ -79,7 +97,8 @@ export class Round {
     return this.page(context, bundle, origin, async page => {
       const marks: Record<string, number> = {}
       this.run.site.onMark = async mark => {
-        if (['begin', 'end', 'after'].includes(mark)) marks[mark] = await cpuMs(profile)
+        if (mark === 'quiet') await quiet(profile)
+        else marks[mark] = await cpuMs(profile)
       }
       try {
         const figures = await page.evaluate(([name, how]) => globalThis.bench.run(name, how), [

@@ -21,7 +21,9 @@ function verdict({ row: { target, least }, met }: Figure): string {
   return met ? `${bound} met` : `**${bound} missed**`
 }
 
-function ahead({ cells, bestPeer }: Figure): string {
+function ahead({ row, cells, bestPeer }: Figure): string {
+  // Sizes and memory are told beside the peers', and not as a race.
+  if (!isRatio(row)) return ''
   const mine = cells.get(ours)
   const best = bestPeer === undefined ? undefined : cells.get(bestPeer)
   if (mine === undefined || best === undefined) return ''
