@@ -22,7 +22,7 @@ async function processes(): Promise<Process[]> {
 }
 
 /** All processes of the browser that runs on this profile. Linux only, as `/proc` is. */
-export async function browserProcesses(profile: string): Promise<number[]> {
+async function browserProcesses(profile: string): Promise<number[]> {
   const all = await processes()
   const found = new Set<number>()
   for (const { id } of all)
@@ -36,8 +36,12 @@ export async function browserProcesses(profile: string): Promise<number[]> {
 
 /** The CPU time that the browser on this profile has used so far, in milliseconds, to the microsecond. */
 export async function cpuMs(profile: string): Promise<number> {
+  return cpuMsOf(await browserProcesses(profile))
+}
+
+async function cpuMsOf(processes: readonly number[]): Promise<number> {
   let ns = 0
-  for (const id of await browserProcesses(profile)) {
+  for (const id of processes) {
     const threads = await readdir(`/proc/${id}/task`).catch(() => [])
     for (const thread of threads) ns += Number((await text(`/proc/${id}/task/${thread}/schedstat`)).split(' ')[0] ?? 0)
   }
@@ -47,7 +51,7 @@ export async function cpuMs(profile: string): Promise<number> {
 const windowMs = 200
 /** What an idle browser uses is some 20 ms in a second. */
 const quietMs = 10
-const patienceMs = 8_000
+const patienceMs = 5_000
 
 /**
  * Waits until the browser has nothing to do any more: its own start is busy for seconds, and so is what an engine puts off.
@@ -55,10 +59,11 @@ const patienceMs = 8_000
  */
 export async function quiet(profile: string): Promise<void> {
   const begun = Date.now()
-  let before = await cpuMs(profile)
+  const browser = await browserProcesses(profile)
+  let before = await cpuMsOf(browser)
   for (let still = 0; still < 2 && Date.now() - begun < patienceMs;) {
     await new Promise(resolve => setTimeout(resolve, windowMs))
-    const now = await cpuMs(profile)
+    const now = await cpuMsOf(browser)
     still = now - before < quietMs ? still + 1 : 0
     before = now
   }
