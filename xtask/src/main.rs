@@ -55,7 +55,7 @@ enum Command {
     Build,
     /// Make the npm tarball in target/package/, look inside it and print its size
     Package,
-    /// Measure the engine in Chromium beside IndexedDB by hand
+    /// Measure the engine in browsers, beside IndexedDB by hand and beside others' libraries
     Bench(bench::Options),
     /// Count what operations cost (requests, calls into wasm, bytes, allocations) against their limits
     ///

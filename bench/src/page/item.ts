@@ -2,7 +2,6 @@
 export interface Item {
   readonly title: string
   readonly status: string
-  /** One of 100 groups, so that a query by group finds 100 of 10,000. */
   readonly group_id: string
   readonly assignee: string
   readonly due_date: string
@@ -24,18 +23,19 @@ const notes = [
   'Second visit: water in the duct, pump it before pulling the cable.',
 ]
 
-export const groupCount = 100
+/** How many records a query by group finds. */
+export const groupSize = 100
 
 export function groupName(n: number): string {
-  return `group-${String(n % groupCount).padStart(3, '0')}`
+  return `group-${String(n).padStart(4, '0')}`
 }
 
-/** Item number `n`; the same for every contestant and round. */
-export function makeItem(n: number): Item {
+/** Item number `n`, in one of so many groups; the same for every contestant and round. */
+export function makeItem(n: number, groups = 100): Item {
   return {
     title: `Splice and test cabinet ${n}`,
     status: statuses[n % statuses.length] ?? 'not_started',
-    group_id: groupName(n),
+    group_id: groupName(n % groups),
     assignee: `technician-${n % 37}`,
     due_date: `2026-${String(1 + (n % 12)).padStart(2, '0')}-${String(1 + (n % 28)).padStart(2, '0')}`,
     notes: notes[n % notes.length] ?? '',
@@ -46,6 +46,6 @@ export function makeItem(n: number): Item {
   }
 }
 
-export function makeItems(from: number, count: number): Item[] {
-  return Array.from({ length: count }, (_, i) => makeItem(from + i))
+export function makeItems(from: number, count: number, groups = 100): Item[] {
+  return Array.from({ length: count }, (_, i) => makeItem(from + i, groups))
 }

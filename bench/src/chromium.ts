@@ -1,0 +1,71 @@
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { type BrowserContext, type CDPSession, chromium, type Page } from 'playwright-core'
+
+const executablePath = process.env['LANDFALL_CHROMIUM'] ?? '/usr/bin/chromium'
+
+/** A profile on the disk: in a private context Chromium keeps IndexedDB in memory. */
+export async function withProfile<T>(work: (profile: string) => Promise<T>): Promise<T> {
+  const profile = await mkdtemp(join(tmpdir(), 'landfall-bench-'))
+  try {
+    return await work(profile)
+  } finally {
+    await rm(profile, { recursive: true, force: true, maxRetries: 5, retryDelay: 200 })
+  }
+}
+
+/** Starts Chromium on a profile, and ends it when the work is done. */
+export async function withChromium<T>(profile: string, work: (context: BrowserContext) => Promise<T>): Promise<T> {
+  const context = await chromium.launchPersistentContext(profile, {
+    executablePath,
+    args: [
+      '--headless=new',
+      '--no-sandbox',
+      '--disable-gpu',
+      '--disable-quic',
+      '--no-first-run',
+      '--disable-background-networking',
+      '--disable-component-update',
+      '--disable-sync',
+    ],
+  })
+  try {
+    return await work(context)
+  } finally {
+    await context.close()
+  }
+}
+
+/** How often slower than it is the page's main thread is to run. */
+export async function throttle(page: Page, rate: number): Promise<void> {
+  const session = await page.context().newCDPSession(page)
+  await session.send('Emulation.setCPUThrottlingRate', { rate })
+}
+
+/** The JavaScript heap of a page's main thread after everything that nobody holds is gone, in bytes. */
+export async function heapBytes(session: CDPSession): Promise<number> {
+  // What a finaliser lets go of is collected by the next one.
+  for (let i = 0; i < 3; i += 1) await session.send('HeapProfiler.collectGarbage')
+  const {
+    usedSize,
+    embedderHeapUsedSize = 0,
+    backingStorageSize = 0,
+  } = (await session.send('Runtime.getHeapUsage')) as {
+    usedSize: number
+    embedderHeapUsedSize?: number
+    backingStorageSize?: number
+  }
+  return usedSize + embedderHeapUsedSize + backingStorageSize
+}
+
+/** What ends a page's process as an out-of-memory killer would. To be made before the page freezes: attaching needs it. */
+export async function crasher(page: Page): Promise<() => Promise<void>> {
+  const session = await page.context().newCDPSession(page)
+  return async () => {
+    const crashed = new Promise<void>(resolve => page.once('crash', () => resolve()))
+    // The one who would answer is gone.
+    session.send('Page.crash').catch(() => {})
+    await crashed
+  }
+}

@@ -1,0 +1,142 @@
+import type { Bundle } from './build/bundles.js'
+import { withChromium, withProfile } from './chromium.js'
+import { coldRound } from './parts/cold.js'
+import { growthRound } from './parts/growth.js'
+import { otherRound } from './parts/others.js'
+import { pagesRound } from './parts/pages.js'
+import { Round, type Run } from './parts/round.js'
+import { safetyRound } from './parts/safety.js'
+import { targetsRound } from './parts/targets.js'
+import { warmRound } from './parts/warm.js'
+import { workerRound } from './parts/worker.js'
+import { byHand, ours } from './report/rows.js'
+import { type Sample, Samples } from './samples.js'
+import type { Site } from './server/serve.js'
+
+export interface Plan {
+  readonly site: Site
+  readonly bundles: readonly Bundle[]
+  readonly rounds: number
+  readonly fewRounds: number
+  /** Absent: all of them. */
+  readonly parts: readonly string[] | undefined
+  readonly workloads: readonly string[] | undefined
+}
+
+export interface About {
+  readonly isBulkOneEntry: boolean
+  readonly notes: readonly string[]
+}
+
+/** Everything that a run measured, by where it was measured. */
+export interface Results {
+  readonly startedAt: string
+  readonly minutes: number
+  readonly rounds: number
+  readonly fewRounds: number
+  readonly bundles: readonly Bundle[]
+  readonly about: Readonly<Record<string, About>>
+  /** By what they call themselves. */
+  readonly browsers: Readonly<Record<string, string>>
+  readonly chromium: readonly Sample[]
+  readonly throttled: readonly Sample[]
+  readonly growth: readonly Sample[]
+  readonly firefox: readonly Sample[]
+  readonly webkit: readonly Sample[]
+  /** Why a contestant has no figure, by contestant and workload. */
+  readonly failures: Readonly<Record<string, string>>
+}
+
+/** How much slower a cheap phone is than this machine, as Chromium's own tools have it. */
+const throttling = 4
+
+const say = (line: string) => process.stderr.write(`${line}\n`)
+
+export async function measureAll(plan: Plan): Promise<Results> {
+  const startedAt = new Date()
+  const { site, bundles, rounds, fewRounds } = plan
+  const failures: Record<string, string> = {}
+  const wantsPart = (part: string) => plan.parts?.includes(part) ?? true
+  const minutes = () => (Date.now() - startedAt.getTime()) / 60_000
+  const runOf = (contestants: readonly Bundle[], where: string): Run => ({
+    site,
+    contestants,
+    samples: new Samples(),
+    wants: workload => plan.workloads?.includes(workload) ?? true,
+    failed(contestant, workload, reason) {
+      const what = `${contestant}, ${workload}${where}`
+      if (failures[what] === undefined) say(`${what}: ${reason}`)
+      failures[what] = reason
+    },
+  })
+  const own = bundles.filter(({ name }) => byHand.includes(name) || name === ours)
+  const mine = bundles.find(({ name }) => name === ours)
+  const [main, slow, grown] = [runOf(bundles, ''), runOf(own, ', throttled'), runOf(own, '')]
+  const others = { firefox: runOf(own, ', firefox'), webkit: runOf(own, ', webkit') }
+  const browsers: Record<string, string> = {}
+  const { version, about } = await lookAt(new Round(main, 0))
+  browsers['chromium'] = version
+
+  for (const { name, sizes } of bundles) {
+    const value = (sizes.js + sizes.wasm + sizes.workers) / 1e3
+    main.samples.keep({ round: 1, contestant: name, figure: 'bundle', value })
+  }
+  for (let number = 0; number <= rounds; number += 1) {
+    const isFew = number > 0 && number <= fewRounds
+    if (wantsPart('chromium')) {
+      // What the first round warms is the machine, for which our own three are enough.
+      const round = new Round(number === 0 ? { ...main, contestants: own } : main, number)
+      await warmRound(round)
+      await coldRound(round, fewRounds)
+      if (isFew) {
+        await safetyRound(round)
+        await pagesRound(round)
+        if (mine !== undefined) await workerRound(round, mine)
+      }
+    }
+    if (wantsPart('throttled') && number <= fewRounds) {
+      const round = new Round(slow, number, 'slow', throttling)
+      await warmRound(round)
+      await coldRound(round, 0)
+      if (mine !== undefined) await targetsRound(round, mine)
+    }
+    for (const browser of ['firefox', 'webkit'] as const)
+      if (wantsPart(browser) && number <= fewRounds)
+        browsers[browser] = await otherRound(new Round(others[browser], number, browser), browser)
+    if (wantsPart('growth') && mine !== undefined && isFew) await growthRound(new Round(grown, number), mine)
+    say(`round ${number} of ${rounds}${number === 0 ? ' (warm-up, dropped)' : ''}, ${minutes().toFixed(1)} minutes`)
+  }
+  return {
+    startedAt: startedAt.toISOString(),
+    minutes: minutes(),
+    rounds,
+    fewRounds,
+    bundles,
+    about,
+    browsers,
+    chromium: main.samples.all,
+    throttled: slow.samples.all,
+    growth: grown.samples.all,
+    firefox: others.firefox.samples.all,
+    webkit: others.webkit.samples.all,
+    failures,
+  }
+}
+
+/** What the contestants say about themselves, and which browser it is. */
+async function lookAt(round: Round): Promise<{ version: string; about: Record<string, About> }> {
+  const about: Record<string, About> = {}
+  let version = ''
+  await withProfile(profile =>
+    withChromium(profile, async context => {
+      version = `Chromium ${context.browser()?.version() ?? ''}`
+      for (const bundle of round.run.contestants)
+        await round.attempt(bundle, 'about', () =>
+          round.page(context, bundle, round.origin(bundle, 'about'), async page => {
+            about[bundle.name] = await page.evaluate(() => globalThis.bench.about())
+          }),
+        )
+    }),
+  )
+  return { version, about }
+}

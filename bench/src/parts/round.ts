@@ -1,0 +1,160 @@
+import type { BrowserContext, Page } from 'playwright-core'
+import type { Bundle } from '../build/bundles.js'
+import { throttle } from '../chromium.js'
+import { cpuMs, quiet } from '../cpu.js'
+import type {} from '../page/main.js'
+import type { Figures, Options } from '../page/stage.js'
+import type { WorkloadName } from '../page/workloads.js'
+import type { Samples } from '../samples.js'
+import type { Site } from '../server/serve.js'
+
+/** Everything that is the same for all rounds of a run. */
+export interface Run {
+  readonly site: Site
+  readonly contestants: readonly Bundle[]
+  readonly samples: Samples
+  /** Whether a workload was chosen. */
+  wants(workload: string): boolean
+  /** A contestant could not do it: it has no figure, and the report says why. */
+  failed(contestant: string, workload: string, reason: string): void
+}
+
+/** How long one page may take for what it is asked. */
+const patienceMs = 120_000
+
+/** One round: each contestant once, on origins that nobody used before. */
+export class Round {
+  constructor(
+    readonly run: Run,
+    readonly number: number,
+    /** Told apart in the origins' names, where rounds are counted more than once. */
+    readonly name: string = '',
+    readonly throttling = 1,
+  ) {}
+
+  /** The contestants that can do it, the first one rotating. */
+  contestants(workload: string, shift = 0): Bundle[] {
+    const able = this.run.contestants.filter(({ without }) => without[workload] === undefined)
+    const first = (this.number + shift) % Math.max(1, able.length)
+    return [...able.slice(first), ...able.slice(0, first)]
+  }
+
+  origin({ name }: Bundle, workload: string): string {
+    return `${name}-${workload}-${this.name}${this.number}`.toLowerCase().replace(/[^a-z0-9]+/g, '-')
+  }
+
+  /** Loads a contestant's page, and leaves it open while the work goes on. */
+  async page<T>(
+    context: BrowserContext,
+    bundle: Bundle,
+    origin: string,
+    work: (page: Page) => Promise<T>,
+    query = '',
+  ): Promise<T> {
+    const page = await context.newPage()
+    page.setDefaultTimeout(patienceMs)
+    const failures: string[] = []
+    page.on('pageerror', error => failures.push(error.message))
+    try {
+      if (this.throttling > 1) await throttle(page, this.throttling)
+      await page.goto(this.run.site.url(origin, bundle.name, query), { waitUntil: 'load' })
+      await page.waitForFunction(() => globalThis.bench !== undefined, undefined, { timeout: 20_000 })
+      const given = await within(work(page), () => failures)
+      if (failures.length > 0) throw new Error(failures.join('; '))
+      return given
+    } finally {
+      await page.close()
+    }
+  }
+
+  /** The same for a page that asks to be told when the browser has nothing to do. */
+  settling<T>(
+    context: BrowserContext,
+    profile: string,
+    bundle: Bundle,
+    origin: string,
+    work: (page: Page) => Promise<T>,
+  ): Promise<T> {
+    return this.page(context, bundle, origin, async page => {
+      this.run.site.onMark = () => quiet(profile)
+      try {
+        return await work(page)
+      } finally {
+        this.run.site.onMark = undefined
+      }
+    })
+  }
+
+  /** Runs one workload in a page of its own. */
+  measure(
+    context: BrowserContext,
+    profile: string,
+    bundle: Bundle,
+    workload: WorkloadName,
+    origin: string,
+    options: Options = {},
+  ): Promise<Measured> {
+    return this.page(context, bundle, origin, async page => {
+      const marks: Record<string, number> = {}
+      this.run.site.onMark = async mark => {
+        if (mark === 'quiet') await quiet(profile)
+        else marks[mark] = await cpuMs(profile)
+      }
+      try {
+        const figures = await page.evaluate(([name, how]) => globalThis.bench.run(name, how), [
+          workload,
+          options,
+        ] as const)
+        return { figures, ...cpuOf(marks) }
+      } finally {
+        this.run.site.onMark = undefined
+      }
+    })
+  }
+
+  keep(bundle: Bundle, { figures, cpuMs: cpu, laterMs }: Measured): void {
+    const { operations = 1, ...rest } = figures
+    for (const [figure, value] of Object.entries(rest))
+      this.run.samples.keep({
+        round: this.number,
+        contestant: bundle.name,
+        figure,
+        value,
+        ...(cpu !== undefined && { cpuMs: cpu / operations }),
+        ...(laterMs !== undefined && { laterMs }),
+      })
+  }
+
+  /** Goes on with the next contestant when one fails: a peer's failure is a result, ours is told all the same. */
+  async attempt(bundle: Bundle, workload: string, work: () => Promise<void>): Promise<void> {
+    try {
+      await work()
+    } catch (error) {
+      const reason = error instanceof Error ? error.message : String(error)
+      this.run.failed(bundle.name, workload, reason)
+    }
+  }
+}
+
+export interface Measured {
+  readonly figures: Figures
+  readonly cpuMs?: number
+  readonly laterMs?: number
+}
+
+function cpuOf({ begin, end, after }: Record<string, number>): Omit<Measured, 'figures'> {
+  if (begin === undefined || end === undefined) return {}
+  return { cpuMs: end - begin, ...(after !== undefined && { laterMs: after - end }) }
+}
+
+async function within<T>(work: Promise<T>, failures: () => readonly string[]): Promise<T> {
+  let timer: NodeJS.Timeout | undefined
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new Error(['it took more than two minutes', ...failures()].join('; '))), patienceMs)
+  })
+  try {
+    return await Promise.race([work, late])
+  } finally {
+    clearTimeout(timer)
+  }
+}
