@@ -83,10 +83,17 @@ impl Places {
     }
 }
 
+/// One that was put before, and others since, comes twice.
 fn note(ids: &mut Vec<Id>, id: &Id) {
-    if !ids.contains(id) {
+    if ids.last() != Some(id) {
         ids.push(id.clone());
     }
+}
+
+/// In the order of writing, each once.
+fn in_order<B>(mutations: &mut Vec<Rc<Mutation<B>>>) {
+    sort_by(mutations, |one, other| one.sequence.cmp(&other.sequence));
+    mutations.dedup_by_key(|mutation| mutation.sequence);
 }
 
 /// How far a draft had come, to go back there when a command fails half way.
@@ -249,7 +256,7 @@ impl<'s, B: Body> Draft<'s, B> {
             let drafted = drafted.iter().filter_map(|id| self.mutation(id));
             let here = drafted.filter(|mutation| mutation.table == *table && mutation.record_id == *id);
             found.extend(here.cloned());
-            sort_by(&mut found, |one, other| one.sequence.cmp(&other.sequence));
+            in_order(&mut found);
         }
         found
     }
@@ -262,7 +269,7 @@ impl<'s, B: Body> Draft<'s, B> {
         let drafted = places.dependents.get(id).into_iter().flatten().filter_map(|key| self.mutation(key));
         let mut found: Vec<_> =
             held.chain(drafted.filter(|mutation| mutation.dependencies.contains(id))).cloned().collect();
-        sort_by(&mut found, |one, other| one.sequence.cmp(&other.sequence));
+        in_order(&mut found);
         found
     }
 
