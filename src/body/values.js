@@ -332,7 +332,10 @@ export function outlines(numbers, names, kinds) {
     for (const name in body) if (hasOwn(body, name)) fields++
     if (fields !== known) {
       strange ??= []
-      strange.push(at, Object.keys(body).find(key => !names.includes(key)))
+      strange.push(
+        at,
+        Object.keys(body).find(key => !names.includes(key)),
+      )
     }
   }
   return strange
