@@ -6,6 +6,8 @@
  * so that what else the machine does meanwhile falls on all of them.
  */
 import { existsSync } from 'node:fs'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
 import { dirname, join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
@@ -37,7 +39,11 @@ const { values: options } = parseArgs({
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..', '..', '..')
 const library = resolve(options.library ?? join(root, 'pkg', 'dist'))
-const folders = { bench: join(root, 'bench'), library, site: join(root, 'target', 'bench', 'site') }
+// A folder of its own: another run beside this one must not find it half built.
+const folders = { bench: join(root, 'bench'), library, site: await mkdtemp(join(tmpdir(), 'landfall-bench-site-')) }
+
+// Playwright ends its browsers when this process exits; by itself it would go on without them.
+process.once('SIGTERM', () => process.exit(143))
 
 const only = options.only?.split(',')
 const isWanted = (name: string) => only?.includes(name) ?? true
@@ -64,6 +70,7 @@ const results = await measureAll({
   workloads: options.workloads?.split(';'),
 })
 await site.close()
+await rm(folders.site, { recursive: true })
 
 const output = join(root, 'target', 'bench')
 process.stdout.write(`${await tell(results, output)}\n`)

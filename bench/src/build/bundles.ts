@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs'
-import { cp, mkdir, readdir, readFile, rm } from 'node:fs/promises'
+import { cp, mkdir, readdir, readFile } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { brotliCompressSync, constants } from 'node:zlib'
@@ -170,7 +170,6 @@ async function peerSources(bench: string): Promise<Source[]> {
 
 /** Builds the measured page and each contestant that is wanted, by itself. */
 export async function bundle(folders: Folders, wanted: (name: string) => boolean, peers: boolean): Promise<Bundle[]> {
-  await rm(folders.site, { recursive: true, force: true })
   const page = await roll(join(folders.bench, 'src', 'page', 'main.ts'), folders)
   await page.write({ file: join(folders.site, 'page.js'), format: 'esm', codeSplitting: false })
   const sources = [...(await ownSources(folders)), ...(peers ? await peerSources(folders.bench) : [])]
@@ -186,7 +185,7 @@ export async function peerServers(folders: Folders, names: readonly string[]): P
     const input = join(folders.bench, 'peers', name, 'server.ts')
     if (!existsSync(input)) continue
     const built = await rolldown({ input, platform: 'node', external: /^node:/ })
-    const file = join(folders.site, '..', 'peer-servers', `${name}.mjs`)
+    const file = join(folders.site, 'peer-servers', `${name}.mjs`)
     await built.write({ file, format: 'esm', codeSplitting: false })
     await built.close()
     const { default: makeServer } = (await import(pathToFileURL(file).href)) as { readonly default: MakePeerServer }
