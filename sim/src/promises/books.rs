@@ -90,6 +90,8 @@ pub struct Books {
     pub unanswered: FxHashSet<String>,
     /// Temporary ids, and the records that they became.
     named: FxHashMap<Word, (String, String)>,
+    /// The server ids of before a restoration that took the creations back.
+    unnamed: FxHashMap<Word, Vec<String>>,
     /// The tables for which a cursor was given.
     pub served: FxHashMap<String, Vec<String>>,
     /// How far each database has been told, by set: the epoch, the place, and its tables.
@@ -116,6 +118,7 @@ impl Books {
             met: FxHashSet::default(),
             unanswered: FxHashSet::default(),
             named: FxHashMap::default(),
+            unnamed: FxHashMap::default(),
             served: FxHashMap::default(),
             told: BTreeMap::new(),
             epoch,
@@ -157,6 +160,13 @@ impl Books {
     pub fn id_of(&self, principal: &str, temporary: &str) -> Option<&str> {
         let named = self.named.get(&(principal.to_owned(), temporary.to_owned()));
         named.map(|(_, id)| id.as_str())
+    }
+
+    /// Whether a temporary id had this server id until a restoration took the creation back.
+    #[must_use]
+    pub fn was_id_of(&self, principal: &str, temporary: &str, id: &str) -> bool {
+        let before = self.unnamed.get(&(principal.to_owned(), temporary.to_owned()));
+        before.is_some_and(|ids| ids.iter().any(|before| before == id))
     }
 
     /// Enters what the server has done since.
@@ -412,7 +422,10 @@ impl Books {
             version.is_lost = true;
             self.by_seq.remove(&version.record.seq);
             if let (1, Some(created_as)) = (version.record.version, &version.record.created_as) {
-                self.named.remove(&(version.record.created_by.clone(), created_as.clone()));
+                let word = (version.record.created_by.clone(), created_as.clone());
+                if let Some((_, id)) = self.named.remove(&word) {
+                    self.unnamed.entry(word).or_default().push(id);
+                }
             }
             if let Some(now) = row.now() {
                 self.by_seq.insert(now.seq, (key.0.clone(), key.1.clone(), now.version));

@@ -209,9 +209,19 @@ impl Judging<'_> {
         let Some(theirs) = theirs else { return };
         let known = self.books.row(&self.shadow.principal, &row.table, &row.record_id);
         let versions = known.into_iter().flat_map(|row| &row.versions);
-        let theirs: Fields = theirs.iter().map(|(field, value)| (field.clone(), self.named(value))).collect();
+        // The server put its own id in; a restoration may have taken that back.
+        let is_it = |ours: &Value, there: &Value| {
+            self.named(ours) == *there
+                || ours.as_str().zip(there.as_str()).is_some_and(|(temporary, id)| {
+                    self.books.was_id_of(&self.shadow.principal, temporary, id)
+                })
+        };
+        let are_they = |data: &Fields| {
+            data.len() == theirs.len()
+                && theirs.iter().all(|(field, ours)| data.get(field).is_some_and(|there| is_it(ours, there)))
+        };
         let mut versions = versions.map(|version| &version.record.data).peekable();
-        if versions.peek().is_some() && !versions.any(|data| *data == theirs) {
+        if versions.peek().is_some() && !versions.any(are_they) {
             self.lost(id, &format!("{theirs:?} is kept as theirs, and the server never had that"));
         }
     }
