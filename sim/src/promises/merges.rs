@@ -387,12 +387,20 @@ impl Judging<'_> {
         })
     }
 
-    /// Of a conflict that somebody gave up everything is kept. Who tries it again, or edits it, has it still.
+    /// Of a conflict that somebody gave up everything is kept. Who tries it again, or edits it, has it still; and who died giving it
+    /// up, and then deletes the record or what it hangs on, wants it gone.
     pub(super) fn judge_given_up(&self, id: &Id, mutation: &Mutation<Shared>) {
         let (is_given_up, is_retried) = (self.shadow.given_up.contains(id), self.shadow.retried.contains(id));
         let kept = self.shadow.state.conflicts.get(id).and_then(|row| row.settled.as_ref());
-        if is_given_up && !is_retried && kept.is_none() {
-            let data = &mutation.data.0;
+        let data = &mutation.data.0;
+        let is_deleted = |id: &str| {
+            let deleted = &self.shadow.deleted;
+            deleted.contains(id) || deleted.contains(&*self.shadow.state.resolve(&id.into()))
+        };
+        let parents =
+            data.as_object().into_iter().flat_map(|fields| fields.values()).filter_map(Value::as_str);
+        let goes_with_its_record = parents.chain([&*mutation.record_id]).any(is_deleted);
+        if is_given_up && !is_retried && !goes_with_its_record && kept.is_none() {
             self.lost(id, &format!("it was given up, and {data} is kept nowhere"));
         }
     }

@@ -44,6 +44,8 @@ pub struct Shadow {
     /// Mutations that a person gave up, or asked to be tried again.
     pub given_up: FxHashSet<Id>,
     pub retried: FxHashSet<Id>,
+    /// Records that a person deleted, by the ids that they had then.
+    pub deleted: FxHashSet<Id>,
     /// Records whose server copy is a tombstone, by the epoch in which it was seen.
     pub(super) tombstones: FxHashMap<(Id, Id), String>,
 }
@@ -73,6 +75,7 @@ impl Shadow {
             next_order: 1,
             given_up: FxHashSet::default(),
             retried: FxHashSet::default(),
+            deleted: FxHashSet::default(),
             tombstones: FxHashMap::default(),
         }
     }

@@ -174,6 +174,11 @@ impl Worker {
     async fn delete(&self, table: &str, id: &Id) -> Result<(), Error> {
         let command =
             Command::Delete { table: table.into(), id: id.clone(), options: WriteOptions::default() };
+        {
+            let mut shadow = self.context.database.shadow.borrow_mut();
+            let now = shadow.state.resolve(id);
+            shadow.deleted.extend([id.clone(), now]);
+        }
         self.submit(command).await?;
         let database = &self.context.database;
         database.observe();
