@@ -66,6 +66,11 @@ pub(super) fn take<B: Body>(
         begin_anew(draft, writing, &set.key, crate::activity::SETS_CHANGED);
         return None;
     }
+    // Or it is of before a restoration that another release's set has told of; or of after one that nobody has heard of yet.
+    if known.is_none() && draft.meta(Meta::EPOCH).is_some_and(|known| known != page.epoch) {
+        begin_anew(draft, writing, &set.key, "epoch-changed");
+        return None;
+    }
     let came_on = place != Some(page.cursor.as_str());
     let forced = full.is_some_and(|full| full.forced || other_epoch) && !planted!("epoch-ignored");
     if forced && heard != draft.heard(&set.tables) {
