@@ -20,7 +20,7 @@ pub enum Kind {
 }
 
 /// A body held against the fields of its table.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Outline {
     /// In the order in which they were asked for; `None`: absent.
     pub kinds: Vec<Option<Kind>>,
@@ -161,7 +161,7 @@ pub trait Body: Clone + 'static {
     /// What each of these fields holds, and a field that is none of them.
     fn outline(&self, names: &[String]) -> Outline {
         let outline = Self::outlines(std::slice::from_ref(self), names).pop();
-        outline.unwrap_or(Outline { kinds: Vec::new(), unknown: None })
+        outline.unwrap_or_default()
     }
 
     /// What each of these fields holds in each body, and a field that is none of them: in one look.

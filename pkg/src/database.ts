@@ -1,5 +1,6 @@
 import { list, text, whole, words } from './arguments.js'
 import { type Conflict, type Conflicts, conflictsOf, type MergeFunction } from './conflicts.js'
+import { readEarly } from './early.js'
 import { loadEngine } from './engine.js'
 import { fromEngine, landfallError } from './errors.js'
 import { Listeners } from './events.js'
@@ -127,6 +128,7 @@ export async function open<const S extends SchemaDocument>(options: OpenOptions<
   const principal = words(options.principal ?? 'default', 'principal')
   const scope = options.scope === undefined ? undefined : words(options.scope, 'scope')
   const url = options.remote && words(options.remote.url, 'remote.url')
+  const early = readEarly(name, tenant, principal)
   const engine = await loadEngine(() => wasm ?? wasmLocation())
   if (engine.death !== undefined) throw engine.death
 
@@ -154,7 +156,7 @@ export async function open<const S extends SchemaDocument>(options: OpenOptions<
   const token = options.remote?.token
   const live = options.remote?.live ?? true
   const client = await engine
-    .open({ name, tenant, principal, schema, scope, url, token, observer, functions, selfDriven: true, live })
+    .open({ name, tenant, principal, schema, scope, url, token, observer, early, functions, selfDriven: true, live })
     .catch((thrown: unknown) => {
       throw fromEngine(engine.examine(thrown))
     })

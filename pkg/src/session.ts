@@ -14,6 +14,7 @@ export class Session {
   /** Of these, the calls that wait for the network: nobody who closes waits for them. */
   readonly #passes = new Set<(error: LandfallError) => void>()
   readonly #forget: () => void
+  readonly #copy: (fields: unknown, absent: string[]) => number
   /** The writes of this turn. */
   #writes: Writes | undefined
   #ended = () => {}
@@ -22,6 +23,7 @@ export class Session {
   constructor(engine: Engine, client: Client) {
     this.#engine = engine
     this.#client = client
+    this.#copy = client.copier()
     this.#forget = engine.onDeath(death => {
       for (const reject of this.#underWay) reject(death)
       this.#underWay.clear()
@@ -51,6 +53,18 @@ export class Session {
       })
     } catch (error) {
       return Promise.reject(error)
+    }
+  }
+
+  /**
+   * Copies what is written, at the call: what the app does to its objects afterwards is its own. The number under which the engine
+   * knows the copy; what is `undefined` goes to `absent`.
+   */
+  copy(fields: unknown, isChange: boolean, absent: string[]): number {
+    try {
+      return this.#copy(fields, absent)
+    } catch (refusal) {
+      throw this.#client.unsayable(refusal, isChange)
     }
   }
 

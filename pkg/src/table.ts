@@ -34,9 +34,9 @@ export class Table<F extends Fields, R = unknown> {
    * Rejects with `invalid-value` and the field, `reference-missing`, `quota-exceeded`, `storage-unavailable`, `outdated`.
    */
   create(fields: NewRecord<F, R>, options?: WriteOptions): Promise<RecordOf<F, R>> {
-    return this.#session.write((writes, client) => {
+    return this.#session.write(writes => {
       const how = chosen(options)
-      return writes.add(CREATE, this.name, [client.hold(fields, false, [])], how)
+      return writes.add(CREATE, this.name, [this.#session.copy(fields, false, [])], how)
     })
   }
 
@@ -58,9 +58,9 @@ export class Table<F extends Fields, R = unknown> {
    * Rejects with `record-not-found`, and as {@link create} does.
    */
   update(id: string, changes: Changes<F, R>, options?: WriteOptions): Promise<RecordOf<F, R>> {
-    return this.#session.write((writes, client) => {
+    return this.#session.write(writes => {
       const [how, record, removed] = [chosen(options), text(id, 'id'), [] as string[]]
-      return writes.add(UPDATE, this.name, [client.hold(changes, true, removed)], how, record, removed)
+      return writes.add(UPDATE, this.name, [this.#session.copy(changes, true, removed)], how, record, removed)
     })
   }
 

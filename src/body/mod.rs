@@ -5,7 +5,7 @@ mod names;
 use std::cell::RefCell;
 use std::rc::Rc;
 
-use js_sys::{Array, JsString};
+use js_sys::{Array, Function, JsString};
 use landfall_core::body::{Body, Kind, Outline, Scalar, SyncMetadata};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use wasm_bindgen::prelude::*;
@@ -22,6 +22,9 @@ extern "C" {
     fn array_of_numbers(numbers: &[u32]) -> Array;
     #[wasm_bindgen(js_name = copyIn, catch)]
     fn copy_in(value: &JsValue, absent: &Array) -> Result<u32, JsValue>;
+    /// The same for whoever calls it from there.
+    #[wasm_bindgen(thread_local_v2, js_name = copyIn)]
+    pub(crate) static COPY_IN: Function;
     #[wasm_bindgen(js_name = copyAllIn, catch)]
     fn copy_all_in(values: &Array) -> Result<Vec<u32>, JsValue>;
     #[wasm_bindgen(js_name = frozen)]
@@ -125,16 +128,12 @@ impl JsBody {
     /// cycles, holes, halves of surrogate pairs, `__proto__`, and nesting beyond 32.
     pub fn copy_in(value: &JsValue) -> Result<CopiedIn, InvalidValue> {
         let absent = Array::new();
-        let body = Self::numbered(Self::hold(value, &absent)?);
-        Ok(CopiedIn { body, absent: strings(&absent) })
+        let number = copy_in(value, &absent).map_err(|refusal| refused(&Array::from(&refusal)))?;
+        Ok(CopiedIn { body: Self::numbered(number), absent: strings(&absent) })
     }
 
-    /// The same, to be taken over later by its [number](Self::all_numbered).
-    pub(crate) fn hold(value: &JsValue, absent: &Array) -> Result<u32, InvalidValue> {
-        copy_in(value, absent).map_err(|refusal| refused(&Array::from(&refusal)))
-    }
-
-    /// The same of each of a list, without what is absent; the error says which of them it is about.
+    /// The same of each of a list, without what is absent, to be taken over later by its [number](Self::all_numbered); the error says which of
+    /// them it is about.
     pub(crate) fn hold_all(values: &Array) -> Result<Vec<u32>, (usize, InvalidValue)> {
         copy_all_in(values).map_err(|refusal| {
             let refusal = Array::from(&refusal);
@@ -198,6 +197,13 @@ pub(crate) fn bodies_of(text: &JsValue) -> Result<Vec<JsBody>, JsValue> {
 
 fn numbers(bodies: &[JsBody]) -> Vec<u32> {
     bodies.iter().map(JsBody::number).collect()
+}
+
+impl InvalidValue {
+    /// What copying throws; `None` where it is something else.
+    pub(crate) fn thrown(refusal: &JsValue) -> Option<Self> {
+        Array::is_array(refusal).then(|| refused(refusal.unchecked_ref()))
+    }
 }
 
 fn refused(refusal: &Array) -> InvalidValue {

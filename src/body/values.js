@@ -42,6 +42,40 @@ class Refused {
   }
 }
 
+/** Names that can be used. A bound, because an app may pass in any. */
+const usable = new Set()
+const USABLE_MAX = 1_000
+
+function isUsable(key) {
+  if (usable.has(key)) return true
+  if (key === '__proto__' || !wellFormed(key)) return false
+  if (usable.size < USABLE_MAX) usable.add(key)
+  return true
+}
+
+/** Whether a copy of an app's object is done: most hold nothing but scalars of JSON's, and a look at those is quick. */
+function isFlat(copy) {
+  for (const key in copy) {
+    if (!hasOwn(copy, key)) continue
+    if (!isUsable(key)) return false
+    const value = copy[key]
+    switch (typeof value) {
+      case 'string':
+        if (!wellFormed(value)) return false
+        break
+      case 'number':
+        // -0 has no JSON, and neither have NaN and the infinities.
+        if (value - value !== 0 || (value === 0 && 1 / value < 0)) return false
+        break
+      case 'boolean':
+        break
+      default:
+        if (value !== null) return false
+    }
+  }
+  return Object.getOwnPropertySymbols(copy).length === 0
+}
+
 /** The copy of one value that is not `undefined` at the top level. `path` and `above` are where it is and within what. */
 function copyValue(value, path, above) {
   switch (typeof value) {
@@ -92,12 +126,44 @@ export function release(numbers) {
   }
 }
 
-export const bodyOf = number => held[number]
+/**
+ * Bodies of one stored value that nobody has asked for yet: they are parsed when one of them is. Whoever opens a database with
+ * a hundred thousand records looks at some dozens first.
+ */
+class Unread {
+  #text
+  constructor(text, count) {
+    this.#text = text
+    this.numbers = holdAll(new Array(count).fill(this))
+  }
+
+  read() {
+    const bodies = parseBodies(this.#text)
+    // Too late for a typed error. What is stored is there whole or not at all, so this is a disk that lies: nothing goes on.
+    const numbers = this.numbers
+    if (bodies.length !== numbers.length) throw new WebAssembly.RuntimeError('a stored value is damaged')
+    // Some may have been let go, and their numbers be others' by now.
+    for (let at = 0; at < bodies.length; at++) if (held[numbers[at]] === this) held[numbers[at]] = bodies[at]
+  }
+}
+
+function parseBodies(text) {
+  const bodies = JSON.parse(text)
+  if (!Array.isArray(bodies)) throw new SyntaxError('not a packed value')
+  return bodies
+}
+
+export function bodyOf(number) {
+  const body = held[number]
+  if (!(body instanceof Unread)) return body
+  body.read()
+  return held[number]
+}
 
 /** The bodies as one array. */
 export function arrayOf(numbers) {
   const bodies = new Array(numbers.length)
-  for (let at = 0; at < numbers.length; at++) bodies[at] = held[numbers[at]]
+  for (let at = 0; at < numbers.length; at++) bodies[at] = bodyOf(numbers[at])
   return bodies
 }
 
@@ -170,6 +236,7 @@ function copyOf(value, absent) {
       throw new Refused('not an object with fields')
     if (!isPlain(value)) throw new Refused(kindOf(value))
     const copy = { ...value }
+    if (isFlat(copy)) return copy
     const above = [value]
     for (const key of Reflect.ownKeys(copy)) {
       path.push(key)
@@ -246,7 +313,7 @@ function recordFrom(body, id, status, localUpdatedAt, serverUpdatedAt, syncId, d
 export function recordOf(number, id, status, localUpdatedAt, serverUpdatedAt, syncId, deleted, version) {
   const [changed, received] = [localUpdatedAt ?? null, serverUpdatedAt ?? null]
   return hold(
-    recordFrom(held[number], id, statuses[status], changed, received, syncId ?? null, deleted, version ?? null),
+    recordFrom(bodyOf(number), id, statuses[status], changed, received, syncId ?? null, deleted, version ?? null),
   )
 }
 
@@ -265,7 +332,7 @@ export function recordsOf(numbers, words, facts) {
   for (let at = 0; at < numbers.length; at++) {
     const from = at * 5
     const record = recordFrom(
-      held[numbers[at]],
+      bodyOf(numbers[at]),
       lines[at * 2],
       statuses[facts[from]],
       orNull(facts[from + 1]),
@@ -280,20 +347,20 @@ export function recordsOf(numbers, words, facts) {
 }
 
 export function patched(number, changes, unset) {
-  const copy = { ...held[number], ...held[changes] }
+  const copy = { ...bodyOf(number), ...bodyOf(changes) }
   return hold(unset.length === 0 ? copy : without(copy, unset))
 }
 
 export function withText(number, field, text) {
-  return hold({ ...held[number], [field]: text })
+  return hold({ ...bodyOf(number), [field]: text })
 }
 
 export function get(number, field) {
-  const body = held[number]
+  const body = bodyOf(number)
   return hasOwn(body, field) ? body[field] : undefined
 }
 
-export const fieldsOf = number => Object.keys(held[number])
+export const fieldsOf = number => Object.keys(bodyOf(number))
 
 /** What a field holds: 0 absent, 1 null, 2 boolean, 3 number, 4 string, 5 array, 6 object. */
 function kindIn(body, field) {
@@ -311,7 +378,7 @@ function kindIn(body, field) {
   }
 }
 
-export const kind = (number, field) => kindIn(held[number], field)
+export const kind = (number, field) => kindIn(bodyOf(number), field)
 
 /**
  * The kinds of these fields of each body, one after the other. Gives back, for each body, a field that is none of them: as
@@ -321,7 +388,7 @@ export function outlines(numbers, names, kinds) {
   let strange
   let into = 0
   for (let at = 0; at < numbers.length; at++) {
-    const body = held[numbers[at]]
+    const body = bodyOf(numbers[at])
     let known = 0
     for (const name of names) {
       const found = kindIn(body, name)
@@ -348,7 +415,7 @@ export function outlines(numbers, names, kinds) {
 export function column(numbers, field, kinds, facts) {
   const lines = []
   for (let at = 0; at < numbers.length; at++) {
-    const body = held[numbers[at]]
+    const body = bodyOf(numbers[at])
     const found = kindIn(body, field)
     kinds[at] = found
     if (found === 2 || found === 3) facts[at] = Number(body[field])
@@ -361,7 +428,7 @@ export function column(numbers, field, kinds, facts) {
 }
 
 /** JSON as it would be if nobody had given `Object` or `Array` a `toJSON` for all (Prototype.js 1.6 did). */
-export const toJson = number => jsonOf(held[number])
+export const toJson = number => jsonOf(bodyOf(number))
 
 export function jsonOf(value) {
   return hasOwn(Object.prototype, 'toJSON') || hasOwn(Array.prototype, 'toJSON')
@@ -378,9 +445,9 @@ function plainJson(value) {
     .join(',')}}`
 }
 
-/** One stored value: the head, a newline, the bodies. JSON text holds no raw newline, so the first one ends the head. */
+/** One stored value: the head, a newline, how many bodies there are, and those. JSON text holds no raw newline, so the first one ends the head. */
 export function pack(head, numbers) {
-  return `${head}\n${jsonOf(arrayOf(numbers))}`
+  return `${head}\n${numbers.length}${jsonOf(arrayOf(numbers))}`
 }
 
 /** The head of a stored value, as UTF-8: the glue would encode a long text one unit at a time. */
@@ -390,11 +457,14 @@ export function headOf(text) {
   return new TextEncoder().encode(text.slice(0, end))
 }
 
-/** The bodies of a stored value. */
+/** The bodies of a stored value. Older ones do not say how many there are, and are parsed at once. */
 export function bodiesOf(text) {
-  const bodies = JSON.parse(text.slice(text.indexOf('\n') + 1))
-  if (!Array.isArray(bodies)) throw new SyntaxError('not a packed value')
-  return holdAll(bodies)
+  const begin = text.indexOf('\n') + 1
+  const open = text.indexOf('[', begin)
+  const count = Number(text.slice(begin, open))
+  if (open <= begin || !Number.isSafeInteger(count) || !text.endsWith(']'))
+    return holdAll(parseBodies(text.slice(begin)))
+  return new Unread(text.slice(open), count).numbers
 }
 
 /** An escape for half of a surrogate pair (the whole pair, too, has one), or a name that is no field's. */

@@ -87,7 +87,7 @@ impl Instance {
         let has_remote = url.is_some();
         let inbox = Rc::new(Inbox::default());
         let ports = BrowserPorts {
-            log: IdbLog::new(name.as_str()),
+            log: IdbLog::new(name.as_str()).with_early(options.early()),
             // Without a server no pass is ever begun, and this one never asked.
             remote: HttpRemote::new(&url.unwrap_or_default(), options.token()),
             lease: WebLease::new(&name),

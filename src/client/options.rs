@@ -1,6 +1,6 @@
 //! What the facade passes in.
 
-use js_sys::{Array, Function};
+use js_sys::{Array, Function, Promise};
 use landfall_core::body::Body;
 use landfall_core::decide;
 use landfall_core::error::Error;
@@ -28,6 +28,8 @@ export interface ClientOptions {
   readonly url: string | undefined
   readonly token: (() => unknown) | undefined
   readonly observer: ClientObserver
+  /** A promise of what the page reads of the store while the engine is loaded. */
+  readonly early?: Promise<unknown>
   /** What rules may name: by name, from the three versions of a value to what it is to be. */
   readonly functions: object | undefined
   /** Whether passes and upkeep happen by themselves. */
@@ -77,6 +79,8 @@ extern "C" {
     pub(super) fn token(this: &Options) -> Option<Function>;
     #[wasm_bindgen(method, getter)]
     pub(super) fn observer(this: &Options) -> Observer;
+    #[wasm_bindgen(method, getter)]
+    pub(super) fn early(this: &Options) -> Option<Promise>;
     #[wasm_bindgen(method, getter)]
     pub(super) fn functions(this: &Options) -> JsValue;
     #[wasm_bindgen(method, getter, js_name = selfDriven)]

@@ -5,7 +5,7 @@
 
 use std::rc::Rc;
 
-use js_sys::{Array, Int32Array, Promise};
+use js_sys::{Array, Function, Int32Array, Promise};
 use landfall_core::decide::{Command, Done, WriteOptions as Chosen};
 use landfall_core::error::Error;
 use landfall_core::log::entry::Id;
@@ -16,7 +16,7 @@ use super::failure::{thrown, unsayable};
 use super::instance::Instance;
 use super::options::{self, How, WriteOptions};
 use super::{Client, promise};
-use crate::body::{JsBody, array_of};
+use crate::body::{COPY_IN, InvalidValue, JsBody, array_of};
 
 #[wasm_bindgen(typescript_custom_section)]
 const TYPES: &str = r"
@@ -53,11 +53,23 @@ const FAILED: i32 = -1;
 
 #[wasm_bindgen]
 impl Client {
-    /// Copies the fields of a record to be created, or the changes of one (`is_change`); the number under which they are to be [written](Self::write). The
-    /// names of those that are `undefined` go to `absent`.
-    pub fn hold(&self, fields: &JsValue, is_change: bool, absent: &Array) -> Result<u32, JsValue> {
+    /// The function that copies the fields of a record to be created, or the changes of one: it gives the number under which they are to be
+    /// [written](Self::write), and puts the names of those that are `undefined` into the list that it gets besides. What cannot be copied it throws as a
+    /// path and what is there, which [`unsayable`](Self::unsayable) makes an error of. A write is called for often, and this way need not cross.
+    #[must_use]
+    #[wasm_bindgen(js_name = copier, unchecked_return_type = "(fields: unknown, absent: string[]) => number")]
+    pub fn copier(&self) -> Function {
+        COPY_IN.with(Clone::clone)
+    }
+
+    /// The error for what was not copied: in the fields of a record, or in the changes of one.
+    #[must_use]
+    pub fn unsayable(&self, refusal: &JsValue, is_change: bool) -> JsValue {
         let place = if is_change { "changes" } else { "fields" };
-        JsBody::hold(fields, absent).map_err(|refused| thrown(&unsayable(refused, place)))
+        match InvalidValue::thrown(refusal) {
+            Some(refused) => thrown(&unsayable(refused, place)),
+            None => refusal.clone(),
+        }
     }
 
     /// Copies the fields of several records to be created.

@@ -9,16 +9,20 @@
 //! way no tab can keep another one waiting. So in here nothing is awaited between a transaction's making and its commit.
 
 mod connection;
+mod early;
 mod failure;
 mod transactions;
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 
+use futures_util::future::{OptionFuture, join};
 use indexed_db_futures::database::Database;
+use js_sys::Promise;
 use landfall_core::ports::{Appended, Durability, Log, Packed, Room, Snapshot, StoreError, Stored, Swap};
 use wasm_bindgen::JsCast;
 
 use self::connection::Connection;
+use self::early::Early;
 use self::failure::Failure;
 pub(crate) use self::transactions::integer;
 use self::transactions::{key_of, packed};
@@ -37,6 +41,9 @@ pub struct IdbLog {
     connection: Connection,
     /// What [`transactions::fails_whole`] found. It is a property of the browser: asked once.
     fails_whole: Cell<Option<bool>>,
+    /// A promise of what the page reads before there is an engine, and then that.
+    promised: Cell<Option<Promise>>,
+    early: RefCell<Option<Early>>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -49,7 +56,19 @@ impl IdbLog {
     /// The log of the IndexedDB database of this name. Nothing is opened yet.
     #[must_use]
     pub fn new(name: impl Into<String>) -> Self {
-        Self { connection: Connection::new(name.into()), fails_whole: Cell::new(None) }
+        Self {
+            connection: Connection::new(name.into()),
+            fails_whole: Cell::new(None),
+            promised: Cell::default(),
+            early: RefCell::default(),
+        }
+    }
+
+    /// With what the page has begun to read of it.
+    #[must_use]
+    pub(crate) fn with_early(self, promised: Option<Promise>) -> Self {
+        self.promised.set(promised);
+        self
     }
 
     /// Closes the connection. What is called afterwards is refused until [`Log::open`] is called again.
@@ -103,10 +122,28 @@ impl IdbLog {
 impl Log<JsBody> for IdbLog {
     async fn open(&self, genesis: Packed<JsBody>) -> Result<(), StoreError> {
         self.connection.set_genesis(packed(&genesis));
-        self.connection.database().await.map(drop).map_err(StoreError::Unavailable)
+        let early = OptionFuture::from(self.promised.take().map(early::read));
+        let (opened, early) = join(self.connection.database(), early).await;
+        if let Some(early) = early.flatten() {
+            early.close();
+            self.early.replace(Some(early));
+        }
+        opened.map(drop).map_err(StoreError::Unavailable)
     }
 
     async fn load(&self, keyspaces: &[String], from: u64) -> Result<Snapshot<JsBody>, StoreError> {
+        let early = self.early.take();
+        if let Some(early) = early.filter(|_| keyspaces.is_empty()) {
+            let snapshot = early.snapshot(from);
+            // That is a look at the manifest; the entries are asked for next.
+            if from == u64::MAX {
+                self.early.replace(Some(early));
+            }
+            // What is wrong with it is told by who reads it again.
+            if let Ok(snapshot) = snapshot {
+                return Ok(snapshot);
+            }
+        }
         self.transact(Access::Read, async |database| transactions::load(database, keyspaces, from).await)
             .await
     }

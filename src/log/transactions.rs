@@ -206,14 +206,17 @@ fn stored(
     keys.zip(values)
         .map(|(key, value)| {
             let key = integer(key.map_err(Failure::of)?);
-            let packed = unpacked(&value.map_err(Failure::of)?, || format!("entry {key} is damaged"))?;
-            Ok(Stored { key, packed })
+            Ok(Stored { key, packed: unpacked_entry(key, &value.map_err(Failure::of)?)? })
         })
         .collect()
 }
 
 pub(super) fn packed(packed: &Packed<JsBody>) -> JsString {
     pack(&packed.head, &packed.bodies)
+}
+
+pub(super) fn unpacked_entry(key: u64, text: &JsValue) -> Result<Packed<JsBody>, Failure> {
+    unpacked(text, || format!("entry {key} is damaged"))
 }
 
 /// The bodies' text stays in JavaScript: only the head is copied over here.

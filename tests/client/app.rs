@@ -136,7 +136,7 @@ impl App {
     }
 
     pub(super) fn create_with(&self, table: &str, fields: &JsValue, options: &str) -> Promise {
-        let held = self.client.hold(fields, false, &Array::new());
+        let held = self.hold(fields, false, &Array::new());
         self.write([CREATE, 0, 1, 0, 1], table, Vec::new(), held.map(|number| vec![number]), options)
     }
 
@@ -148,7 +148,7 @@ impl App {
 
     pub(super) fn update(&self, table: &str, id: &str, changes: &str) -> Promise {
         let removed = Array::new();
-        let held = self.client.hold(&js(changes), true, &removed);
+        let held = self.hold(&js(changes), true, &removed);
         let words = std::iter::once(id.to_owned()).chain(removed.iter().filter_map(|name| name.as_string()));
         let codes = [UPDATE, 0, 1, removed.length(), 1];
         let written = self.write(codes, table, words.collect(), held.map(|number| vec![number]), "{}");
@@ -161,6 +161,14 @@ impl App {
 
     pub(super) fn delete_with(&self, table: &str, id: &str, options: &str) -> Promise {
         self.write([DELETE, 0, 0, 0, 1], table, vec![id.to_owned()], Ok(Vec::new()), options)
+    }
+
+    /// Copies what is written, as the facade does.
+    fn hold(&self, fields: &JsValue, is_change: bool, absent: &Array) -> Result<u32, JsValue> {
+        let held = self.client.copier().call2(&JsValue::UNDEFINED, fields, absent);
+        let held = held.map_err(|refusal| self.client.unsayable(&refusal, is_change))?;
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a place in a list")]
+        Ok(held.as_f64().unwrap() as u32)
     }
 
     /// One write for itself, as the facade does those of a turn.

@@ -1,9 +1,12 @@
 //! Whether a record's fields are what the schema says.
 
+use super::Command;
 use crate::{
     body::{Body, Kind, Outline},
     error::Error,
+    log::entry::Id,
     schema::{FieldKind, Schema, Table},
+    sorted::SortedMap,
 };
 
 /// The table of that name.
@@ -14,20 +17,41 @@ pub fn table<'s>(schema: &'s Schema, name: &str) -> Result<&'s Table, Error> {
     })
 }
 
+/// What an app writes by these commands, for each of them what its bodies hold. One look at many bodies of a table costs no more
+/// than a look at one.
+#[must_use]
+pub fn outlines<'c, B: Body>(
+    schema: &Schema,
+    commands: impl Iterator<Item = &'c Command<B>> + Clone,
+) -> Vec<Vec<Outline>> {
+    let mut bodies: SortedMap<&Id, Vec<B>> = SortedMap::new();
+    for (table, written) in commands.clone().filter_map(written_by) {
+        bodies.entry(table).or_default().extend_from_slice(written);
+    }
+    let look = |(table, bodies): (&'c Id, Vec<B>)| {
+        // Where there is no such table, the command is refused before its bodies matter.
+        let outlines = schema.table(table).map(|known| B::outlines(&bodies, &known.field_names));
+        (table, outlines.unwrap_or_default().into_iter())
+    };
+    let mut looks: SortedMap<&Id, _> = bodies.into_iter().map(look).collect();
+    let mut of = |command| {
+        let (table, written) = written_by(command)?;
+        Some(looks.get_mut(&table)?.by_ref().take(written.len()).collect())
+    };
+    commands.map(|command| of(command).unwrap_or_default()).collect()
+}
+
+/// What of a command is checked against the schema as it came from the app.
+fn written_by<B>(command: &Command<B>) -> Option<(&Id, &[B])> {
+    match command {
+        Command::Create { table, records, .. } => Some((table, records)),
+        Command::Update { table, changes, .. } => Some((table, std::slice::from_ref(changes))),
+        _ => None,
+    }
+}
+
 /// Checks all the fields of a new record; the names of those that it has.
-pub(super) fn whole<'t, B: Body>(table: &'t Table, data: &B) -> Result<Vec<&'t str>, Error> {
-    whole_outline(table, data.outline(&table.field_names))
-}
-
-/// The same of many at once.
-pub(super) fn whole_each<'t, B: Body>(
-    table: &'t Table,
-    records: &[B],
-) -> impl Iterator<Item = Result<Vec<&'t str>, Error>> {
-    B::outlines(records, &table.field_names).into_iter().map(|outline| whole_outline(table, outline))
-}
-
-fn whole_outline(table: &Table, outline: Outline) -> Result<Vec<&str>, Error> {
+pub(super) fn whole(table: &Table, outline: Outline) -> Result<Vec<&str>, Error> {
     known(table, outline.unknown.as_deref())?;
     let mut present = Vec::with_capacity(outline.kinds.len());
     let is_derived = |name| !table.rollups.is_empty() && table.rollups.contains_key(name);
@@ -46,12 +70,7 @@ fn whole_outline(table: &Table, outline: Outline) -> Result<Vec<&str>, Error> {
 }
 
 /// Checks the changed and removed fields of an update; the names of those that it changes.
-pub(super) fn part<'t, B: Body>(
-    table: &'t Table,
-    changes: &B,
-    unset: &[String],
-) -> Result<Vec<&'t str>, Error> {
-    let outline = changes.outline(&table.field_names);
+pub(super) fn part<'t>(table: &'t Table, outline: Outline, unset: &[String]) -> Result<Vec<&'t str>, Error> {
     known(table, outline.unknown.as_deref())?;
     known(table, unset.iter().find(|name| !table.fields.contains_key(*name)).map(String::as_str))?;
     if let Some(name) = unset.iter().find(|name| table.rollups.contains_key(*name)) {

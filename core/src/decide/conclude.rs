@@ -108,7 +108,8 @@ impl<B: Body> Meeting<B> {
         let (set, unset) = merge.changes_of(&self.theirs.data.to_fields());
         let data = draft.resolved(&self.table, B::of_fields(&set));
         // What a person or a function made is checked as a write is.
-        check::part(check::table(draft.schema(), &self.table)?, &data, &unset)?;
+        let definition = check::table(draft.schema(), &self.table)?;
+        check::part(definition, data.outline(&definition.field_names), &unset)?;
         let needed = parents(draft, &self.table, &data)?;
         let data = data.patched(&self.derived, &[]);
         let merged = Some(B::of_fields(&merge.merged));

@@ -36,7 +36,7 @@ pub use self::{
 use self::{draft::Draft, mint::Mint};
 use crate::{
     activity::What,
-    body::Body,
+    body::{Body, Outline},
     error::Error,
     hierarchy::{
         orphans::{self, Strategy as OrphanStrategy},
@@ -356,9 +356,21 @@ pub fn decide<B: Body>(
     mint: Mint,
     writer: &Writer,
 ) -> Result<Done, Error> {
+    let outlines = check::outlines(draft.schema(), std::iter::once(command)).pop().unwrap_or_default();
+    decide_outlined(draft, command, outlines, mint, writer)
+}
+
+/// The same, where [`check::outlines`] has looked at what is written together with what others write.
+pub fn decide_outlined<B: Body>(
+    draft: &mut Draft<'_, B>,
+    command: &Command<B>,
+    outlines: Vec<Outline>,
+    mint: Mint,
+    writer: &Writer,
+) -> Result<Done, Error> {
     let mark = draft.mark();
     let mut writing = Writing { writer, mint, mutations: 0, records: 0 };
-    let done = decide_on(draft, command, &mut writing);
+    let done = decide_on(draft, command, outlines, &mut writing);
     if done.is_err() {
         draft.rewind(&mark);
     }
@@ -368,16 +380,18 @@ pub fn decide<B: Body>(
 fn decide_on<B: Body>(
     draft: &mut Draft<'_, B>,
     command: &Command<B>,
+    mut outlines: Vec<Outline>,
     writing: &mut Writing<'_>,
 ) -> Result<Done, Error> {
     match command {
         Command::Create { table, records, is_list, options } => {
             let options = write::checked(draft, options)?;
-            write::create_all(draft, writing, table, records, *is_list, &options).map(Done::Written)
+            write::create_all(draft, writing, table, records, outlines, *is_list, &options).map(Done::Written)
         }
         Command::Update { table, id, changes, unset, options } => {
             let options = write::checked(draft, options)?;
-            write::update(draft, writing, table, id, changes, unset, &options)
+            let outline = outlines.pop().unwrap_or_default();
+            write::update(draft, writing, table, id, (changes, outline), unset, &options)
                 .map(|id| Done::Written(vec![id]))
         }
         Command::Delete { table, id, options } => {

@@ -248,12 +248,12 @@ fn edit<B: Body>(
 ) -> Result<(), Error> {
     let table = mutation.table.clone();
     let definition = check::table(draft.schema(), &table)?;
-    let fields: Vec<&str> = check::part(definition, changes, unset)?;
+    let fields: Vec<&str> = check::part(definition, changes.outline(&definition.field_names), unset)?;
     let changes = draft.resolved(&table, changes.clone());
     let data = mutation.data.patched(&changes, unset);
     match mutation.operation {
         Operation::Create => {
-            check::whole(definition, &data)?;
+            check::whole(definition, data.outline(&definition.field_names))?;
         }
         Operation::Update => {
             mutation.unset.retain(|field| !fields.contains(&field.as_str()));

@@ -3,7 +3,7 @@
 use std::rc::Rc;
 
 use super::{
-    Decision, WriteOptions, Writer, Writing, delete,
+    Decision, WriteOptions, Writer, Writing, check, delete,
     draft::Draft,
     meet::{Meeting, Verdict},
     mint::Mint,
@@ -267,7 +267,9 @@ fn put_back<B: Body>(
         return Err(Error::ConflictOutlived { fields: changed });
     }
     let options = WriteOptions::default();
-    write::update(draft, writing, &row.table, &id, &B::of_fields(&set), &unset, &options).map(|_| ())
+    let (definition, ours) = (check::table(draft.schema(), &row.table)?, B::of_fields(&set));
+    let outline = ours.outline(&definition.field_names);
+    write::update(draft, writing, &row.table, &id, (&ours, outline), &unset, &options).map(|_| ())
 }
 
 /// Forgets what was settled before a time; how many. What is open stays.

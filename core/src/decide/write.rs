@@ -2,7 +2,7 @@
 
 use super::{WriteOptions, Writing, check, draft::Draft, settle};
 use crate::{
-    body::{Body, Scalar},
+    body::{Body, Outline, Scalar},
     error::Error,
     ids::is_uuid,
     log::entry::{Base, Id, Mutation, MutationState, Operation, Record, ServerCopy},
@@ -36,8 +36,9 @@ pub(super) fn create<B: Body>(
     data: &B,
     options: &WriteOptions,
 ) -> Result<Id, Error> {
-    let fields = check::whole(check::table(draft.schema(), table)?, data)?;
-    create_checked(draft, writing, table, data, &fields, options)
+    let definition = check::table(draft.schema(), table)?;
+    let fields = check::whole(definition, data.outline(&definition.field_names))?;
+    create_checked(draft, writing, table, definition, data, &fields, options)
 }
 
 /// Creates records, all or none; their ids. `is_list`: an error says which of them it is about.
@@ -46,26 +47,28 @@ pub(super) fn create_all<B: Body>(
     writing: &mut Writing<'_>,
     table: &Id,
     records: &[B],
+    outlines: Vec<Outline>,
     is_list: bool,
     options: &WriteOptions,
 ) -> Result<Vec<Id>, Error> {
-    let checked = check::whole_each(check::table(draft.schema(), table)?, records);
-    let create = |(at, (data, fields)): (usize, (&B, Result<Vec<&str>, Error>))| {
-        let created = fields.and_then(|fields| create_checked(draft, writing, table, data, &fields, options));
+    let definition = check::table(draft.schema(), table)?;
+    let create = |(at, (data, outline)): (usize, (&B, Outline))| {
+        let created = check::whole(definition, outline)
+            .and_then(|fields| create_checked(draft, writing, table, definition, data, &fields, options));
         created.map_err(|error| if is_list { error.at_record(at) } else { error })
     };
-    records.iter().zip(checked).enumerate().map(create).collect()
+    records.iter().zip(outlines).enumerate().map(create).collect()
 }
 
 fn create_checked<B: Body>(
     draft: &mut Draft<'_, B>,
     writing: &mut Writing<'_>,
     table: &Id,
+    definition: &Table,
     data: &B,
     fields: &[&str],
     options: &WriteOptions,
 ) -> Result<Id, Error> {
-    let definition = check::table(draft.schema(), table)?;
     let data = draft.resolved(table, data.clone());
     let mut dependencies = parents(draft, table, &data)?;
     add(&mut dependencies, &options.depends_on);
@@ -80,20 +83,20 @@ fn create_checked<B: Body>(
     Ok(id)
 }
 
-/// Changes fields of a record; its id now.
+/// Changes fields of a record; its id now. With the changes comes what [`check::outlines`] says of them.
 pub(super) fn update<B: Body>(
     draft: &mut Draft<'_, B>,
     writing: &mut Writing<'_>,
     table: &Id,
     id: &Id,
-    changes: &B,
+    (changes, outline): (&B, Outline),
     unset: &[String],
     options: &WriteOptions,
 ) -> Result<Id, Error> {
     let definition = check::table(draft.schema(), table)?;
     let id = draft.resolve(id);
     let Some(record) = draft.live(table, &id).cloned() else { return Err(not_found(table, &id)) };
-    let fields = check::part(definition, changes, unset)?;
+    let fields = check::part(definition, outline, unset)?;
     let changes = draft.resolved(table, changes.clone());
     if fields.is_empty() && unset.is_empty() {
         return Ok(id);

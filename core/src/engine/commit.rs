@@ -11,7 +11,8 @@ use futures_util::future::{Either, select};
 
 use super::{Engine, load::Watch, room::Share};
 use crate::{
-    decide::{Causes, Command, Done, check, decide, draft::Draft, finish, mint::Mint},
+    body::Outline,
+    decide::{Causes, Command, Done, check, decide_outlined, draft::Draft, finish, mint::Mint},
     error::Error,
     hierarchy::rollups,
     log::{
@@ -372,17 +373,18 @@ impl<P: Ports> Engine<P> {
         let state = self.state();
         let mut draft = Draft::new(&state);
         let mut causes = Causes::default();
-        let decide = |waiting: &Waiting<P::Body>| {
+        let outlines = check::outlines(&self.schema, waiting.iter().map(|waiting| &waiting.command));
+        let decide = |(waiting, outlines): (&Waiting<P::Body>, Vec<Outline>)| {
             if reserve_only && !waiting.command.may_use_reserve() {
                 return Err(Error::QuotaExceeded);
             }
-            let done = decide(&mut draft, &waiting.command, waiting.mint, &self.writer);
+            let done = decide_outlined(&mut draft, &waiting.command, outlines, waiting.mint, &self.writer);
             if done.is_ok() {
                 causes.add(&waiting.command, waiting.mint);
             }
             done
         };
-        let answers = waiting.iter().map(decide).collect();
+        let answers = waiting.iter().zip(outlines).map(decide).collect();
         finish(&mut draft, causes, &self.writer);
         (draft.into_changes(), answers)
     }

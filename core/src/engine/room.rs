@@ -33,6 +33,10 @@ const SEND_TIMES: u64 = 4;
 /// What the answer to one mutation takes besides its fields: a mapping, and what the record and the mutation become.
 const ANSWER_BYTES: u64 = 500;
 
+/// What the answer to one mutation leaves for good, where that is a create: the mapping of its id, and what the server says of the record. It is kept
+/// free for each that is queued, or a device that was full would be so for ever.
+const MAPPING_BYTES: u64 = 200;
+
 /// What is known of the room, in bytes.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Space {
@@ -80,9 +84,10 @@ impl Space {
         self.known.is_some_and(|(_, reserve)| self.free().is_some_and(|free| free < reserve / 2))
     }
 
-    fn fits(self, share: Share, weight: impl FnOnce() -> u64) -> bool {
+    /// `promised`: what is not to be taken of the spare.
+    fn fits(self, share: Share, promised: u64, weight: impl FnOnce() -> u64) -> bool {
         let left = match share {
-            Share::Spare => self.spare(),
+            Share::Spare => self.spare().map(|spare| spare.saturating_sub(promised)),
             Share::Sparing => self.free().map(|free| free / SEND_TIMES),
             Share::Free => None,
         };
@@ -136,11 +141,13 @@ impl<P: Ports> Engine<P> {
     /// Whether an entry finds its share of room. The store is asked before it is said not to.
     pub(super) async fn fits(&self, packed: &Packed<P::Body>, changes: usize, share: Share) -> bool {
         let answers = if share == Share::Sparing { changes as u64 * ANSWER_BYTES } else { 0 };
-        if self.space.get().fits(share, || weight(packed) + answers) {
+        let promised = self.state().outbox.len() as u64 * MAPPING_BYTES;
+        let fits = || self.space.get().fits(share, promised, || weight(packed) + answers);
+        if fits() {
             return true;
         }
         self.ask_for_room().await;
-        self.space.get().fits(share, || weight(packed) + answers)
+        fits()
     }
 
     /// Compacts because there is no room, if that promises any. Called with the gate held; whether it did anything.

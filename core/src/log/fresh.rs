@@ -10,8 +10,9 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     codec::{CodecError, damaged},
+    column::{Ids, Numbers},
     entry::{Change, Dating, Id, Mutation, MutationState, Operation, Record},
-    rows::{ids, no_body},
+    rows::no_body,
 };
 use crate::{
     body::{Body, SyncStatus},
@@ -33,12 +34,12 @@ pub(super) struct Fresh {
     table: Id,
     #[serde(rename = "d")]
     first_body: u32,
-    #[serde(rename = "i", deserialize_with = "ids")]
-    ids: Vec<Id>,
-    #[serde(rename = "m", deserialize_with = "ids")]
-    mutations: Vec<Id>,
+    #[serde(rename = "i")]
+    ids: Ids,
+    #[serde(rename = "m")]
+    mutations: Ids,
     #[serde(rename = "w")]
-    timestamps: Vec<u64>,
+    timestamps: Numbers,
     /// What only the mutations have.
     #[serde(rename = "e", default, skip_serializing_if = "Option::is_none")]
     queued: Option<Queued>,
@@ -58,7 +59,7 @@ enum Part {
 #[derive(Serialize, Deserialize)]
 struct Queued {
     #[serde(rename = "q")]
-    sequences: Vec<u64>,
+    sequences: Numbers,
     #[serde(rename = "y", default, skip_serializing_if = "Vec::is_empty")]
     dependencies: Vec<(usize, Vec<Id>)>,
     #[serde(rename = "p")]
@@ -189,7 +190,7 @@ fn is_pending<B>(record: &Record<B>) -> bool {
 impl Fresh {
     pub(super) fn new<B: Body>(before: usize, after_runs: usize, body: u32, first: &Found<'_, B>) -> Self {
         let queued = first.mutation().map(|create| Queued {
-            sequences: Vec::new(),
+            sequences: Numbers::default(),
             dependencies: Vec::new(),
             priority: create.priority,
             principal: create.principal.clone(),
@@ -203,9 +204,9 @@ impl Fresh {
             part: first.part(),
             table: first.table().clone(),
             first_body: body,
-            ids: Vec::new(),
-            mutations: Vec::new(),
-            timestamps: Vec::new(),
+            ids: Ids::default(),
+            mutations: Ids::default(),
+            timestamps: Numbers::default(),
             queued,
         }
     }
@@ -221,7 +222,7 @@ impl Fresh {
         };
         self.part == next.part()
             && self.table == *next.table()
-            && self.first_body as usize + self.ids.len() == body as usize
+            && self.first_body as usize + self.ids.0.len() == body as usize
             && match (&self.queued, next.mutation()) {
                 (Some(queued), Some(create)) => alike(queued, create),
                 (None, None) => true,
@@ -230,30 +231,30 @@ impl Fresh {
     }
 
     pub(super) fn add<B: Body>(&mut self, found: &Found<'_, B>) {
-        let at = self.ids.len();
+        let at = self.ids.0.len();
         match found {
             Found::Both(create) | Found::Mutation(create) => {
-                self.ids.push(create.record_id.clone());
-                self.mutations.push(create.id.clone());
-                self.timestamps.push(create.timestamp);
+                self.ids.0.push(create.record_id.clone());
+                self.mutations.0.push(create.id.clone());
+                self.timestamps.0.push(create.timestamp);
                 if let Some(queued) = &mut self.queued {
-                    queued.sequences.push(create.sequence);
+                    queued.sequences.0.push(create.sequence);
                     if !create.dependencies.is_empty() {
                         queued.dependencies.push((at, create.dependencies.clone()));
                     }
                 }
             }
             Found::Record(_, id, record) => {
-                self.ids.push((*id).clone());
-                self.mutations.extend(record.sync_id.clone());
-                self.timestamps.push(record.local_updated_at.unwrap_or_default());
+                self.ids.0.push((*id).clone());
+                self.mutations.0.extend(record.sync_id.clone());
+                self.timestamps.0.push(record.local_updated_at.unwrap_or_default());
             }
         }
     }
 
     /// How many changes it stands for.
     pub(super) fn len(&self) -> usize {
-        self.ids.len() * if self.part == Part::Both { 2 } else { 1 }
+        self.ids.0.len() * if self.part == Part::Both { 2 } else { 1 }
     }
 
     pub(super) fn unpack<B: Body>(
@@ -261,17 +262,17 @@ impl Fresh {
         bodies: &[B],
         changes: &mut Vec<Change<B>>,
     ) -> Result<(), CodecError> {
-        let (first, count) = (self.first_body as usize, self.ids.len());
+        let (first, count) = (self.first_body as usize, self.ids.0.len());
         let data = bodies.get(first..first + count).ok_or_else(|| no_body(first + count, bodies.len()))?;
-        let sequences = self.queued.as_ref().map_or(count, |queued| queued.sequences.len());
-        if [self.mutations.len(), self.timestamps.len(), sequences] != [count; 3] {
+        let sequences = self.queued.as_ref().map_or(count, |queued| queued.sequences.0.len());
+        if [self.mutations.0.len(), self.timestamps.0.len(), sequences] != [count; 3] {
             return Err(damaged(format!("columns of {} have different lengths", self.table)));
         }
         if self.queued.is_none() && self.part != Part::Record {
             return Err(damaged(format!("creates of {} have no place in the outbox", self.table)));
         }
         let mut needs = self.queued.iter().flat_map(|queued| &queued.dependencies).peekable();
-        let columns = self.ids.into_iter().zip(self.mutations).zip(self.timestamps).zip(data);
+        let columns = self.ids.0.into_iter().zip(self.mutations.0).zip(self.timestamps.0).zip(data);
         for (at, (((id, mutation), timestamp), data)) in columns.enumerate() {
             if self.part != Part::Mutation {
                 let row = Record {
@@ -288,7 +289,7 @@ impl Fresh {
             let Some(queued) = &self.queued else { continue };
             let row = Mutation {
                 id: mutation.clone(),
-                sequence: queued.sequences[at],
+                sequence: queued.sequences.0[at],
                 table: self.table.clone(),
                 record_id: id,
                 operation: Operation::Create,

@@ -6,6 +6,7 @@
 
 pub mod chain;
 pub mod codec;
+mod column;
 pub mod compaction;
 pub mod conflict;
 #[cfg(any(test, feature = "contract"))]

@@ -6,10 +6,11 @@
 
 use std::{iter::Peekable, vec::IntoIter};
 
-use serde::{Deserialize, Deserializer, Serialize, de};
+use serde::{Deserialize, Serialize};
 
 use super::{
     codec::{CodecError, damaged},
+    column::{Ids, Numbers},
     entry::{Change, Id, Record},
     fresh::{Found, Fresh},
 };
@@ -39,12 +40,12 @@ struct Synced {
     table: Id,
     #[serde(rename = "d")]
     first_body: u32,
-    #[serde(rename = "i", deserialize_with = "ids")]
-    ids: Vec<Id>,
+    #[serde(rename = "i")]
+    ids: Ids,
     #[serde(rename = "v")]
-    versions: Vec<u64>,
+    versions: Numbers,
     #[serde(rename = "s")]
-    server_updated_at: Vec<u64>,
+    server_updated_at: Numbers,
 }
 
 impl Rows {
@@ -86,28 +87,28 @@ impl Rows {
             !is_cut
                 && run.before == before
                 && run.table == *table
-                && run.first_body as usize + run.ids.len() == body as usize
+                && run.first_body as usize + run.ids.0.len() == body as usize
         };
         if !self.synced.last().is_some_and(goes_on) {
             self.synced.push(Synced {
                 before,
                 table: table.clone(),
                 first_body: body,
-                ids: Vec::new(),
-                versions: Vec::new(),
-                server_updated_at: Vec::new(),
+                ids: Ids::default(),
+                versions: Numbers::default(),
+                server_updated_at: Numbers::default(),
             });
         }
         if let Some(run) = self.synced.last_mut() {
-            run.ids.push(id.clone());
-            run.versions.push(record.version.unwrap_or_default());
-            run.server_updated_at.push(record.server_updated_at.unwrap_or_default());
+            run.ids.0.push(id.clone());
+            run.versions.0.push(record.version.unwrap_or_default());
+            run.server_updated_at.0.push(record.server_updated_at.unwrap_or_default());
         }
     }
 
     /// The changes again, in their order.
     pub(super) fn unpack<B: Body>(self, bodies: &[B]) -> Result<Vec<Change<B>>, CodecError> {
-        let synced: usize = self.synced.iter().map(|run| run.ids.len()).sum();
+        let synced: usize = self.synced.iter().map(|run| run.ids.0.len()).sum();
         let fresh: usize = self.fresh.iter().map(Fresh::len).sum();
         let mut changes = Vec::with_capacity(self.changes.len() + self.births.len() + synced + fresh);
         let mut births = self.births.into_iter().peekable();
@@ -176,12 +177,12 @@ impl Runs {
 
 impl Synced {
     fn unpack<B: Body>(self, bodies: &[B], changes: &mut Vec<Change<B>>) -> Result<(), CodecError> {
-        let (first, count) = (self.first_body as usize, self.ids.len());
+        let (first, count) = (self.first_body as usize, self.ids.0.len());
         let data = bodies.get(first..first + count).ok_or_else(|| no_body(first + count, bodies.len()))?;
-        if self.versions.len() != count || self.server_updated_at.len() != count {
+        if self.versions.0.len() != count || self.server_updated_at.0.len() != count {
             return Err(damaged(format!("columns of {} have different lengths", self.table)));
         }
-        let columns = self.ids.into_iter().zip(self.versions).zip(self.server_updated_at).zip(data);
+        let columns = self.ids.0.into_iter().zip(self.versions.0).zip(self.server_updated_at.0).zip(data);
         changes.extend(columns.map(|(((id, version), updated_at), data)| Change::Record {
             table: self.table.clone(),
             id,
@@ -221,30 +222,6 @@ fn as_synced<B>(change: &Change<B>) -> Option<(&Id, &Id, &Record<B>)> {
 
 pub(super) fn no_body(index: usize, bodies: usize) -> CodecError {
     damaged(format!("body {index} of {bodies} is missing"))
-}
-
-/// Ids without the copy that serde makes on the way to an `Rc<str>`.
-pub(super) fn ids<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Id>, D::Error> {
-    struct Shared(Id);
-    impl<'de> Deserialize<'de> for Shared {
-        fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-            struct Text;
-            impl de::Visitor<'_> for Text {
-                type Value = Shared;
-
-                fn expecting(&self, to: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                    to.write_str("an id")
-                }
-
-                fn visit_str<E: de::Error>(self, text: &str) -> Result<Shared, E> {
-                    Ok(Shared(text.into()))
-                }
-            }
-            deserializer.deserialize_str(Text)
-        }
-    }
-    let shared: Vec<Shared> = Vec::deserialize(deserializer)?;
-    Ok(shared.into_iter().map(|Shared(id)| id).collect())
 }
 
 #[cfg(test)]

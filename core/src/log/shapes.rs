@@ -28,7 +28,7 @@ const ENTRY_1: &str = r#"{"v":1,"m":"00c0ffee00c0ffee","p":{"k":4,"m":"beef"},"r
 /// Its create, as a change; that it is one; and as format 4 writes it.
 const CREATE_1: &str = r#"{"m":{"i":"m1","r":{"q":1,"t":"tasks","r":"temp_1760000000000_k3j9x2_tasks","o":"create","d":1,"w":1760000000000,"p":"medium","s":"pending","u":"u7","h":3}}},"#;
 const BIRTH_1: &str = r#""n":[0]"#;
-const CREATE_4: &str = r#""f":[{"a":0,"b":1,"o":"b","t":"tasks","d":1,"i":["temp_1760000000000_k3j9x2_tasks"],"m":["m1"],"w":[1760000000000],"e":{"q":[1],"p":"medium","u":"u7","h":3}}]"#;
+const CREATE_4: &str = r#""f":[{"a":0,"b":1,"o":"b","t":"tasks","d":1,"i":"temp_1760000000000_k3j9x2_tasks","m":"m1","w":"1760000000000","e":{"q":"1","p":"medium","u":"u7","h":3}}]"#;
 
 const BODIES: [&str; 6] = [
     r#"{"title":"as the server has it"}"#,
@@ -173,11 +173,12 @@ fn format_1_is_read_and_its_rows_are_written_as_they_were() {
         (3, Requirement::default(), false)
     );
     assert_eq!((manifest.through.key, manifest.next_segment, manifest.segments.len()), (9, 5, 1));
-    // Format 4 says the same of them, but for its number, the class of a refusal, and a create that is a column.
+    // Format 4 says the same of them, but for its number, the class of a refusal, a create that is a column, and columns that are texts.
     let class = r#""field":"title","class":"validation""#;
     let now = |text: &str| {
         let text = text.replacen(r#""v":1"#, r#""v":4"#, 1).replace(r#""field":"title""#, class);
-        text.replace(CREATE_1, "").replace(BIRTH_1, CREATE_4)
+        let columns = text.replace(r#""i":["7"],"v":[4],"s":[5]"#, r#""i":"7","v":"4","s":"5""#);
+        columns.replace(CREATE_1, "").replace(BIRTH_1, CREATE_4)
     };
     let written = pack_entry(&Entry { format: FORMAT, ..entry.clone() }).unwrap();
     assert_eq!(written.head, now(ENTRY_1));

@@ -67,6 +67,11 @@ impl Index {
         self.entries.get_or_init(|| Entries::build(&self.fields, rows))
     }
 
+    /// Whether it has been used, and is kept up.
+    pub(super) fn is_made(&self) -> bool {
+        self.entries.get().is_some()
+    }
+
     /// To be built again at the next use.
     pub(super) fn forget(&mut self) {
         self.entries.take();

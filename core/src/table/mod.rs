@@ -151,14 +151,18 @@ impl<B: Body> Table<B> {
 
     /// Puts a record in place and returns the one that was there.
     pub fn put(&mut self, id: Id, record: Record<B>) -> Option<Record<B>> {
-        let before = self.rows.get(&id).map(|row| &row.record);
-        for index in &mut self.indexes {
-            index.change(&id, before, Some(&record));
-        }
-        self.live -= usize::from(before.is_some_and(|record| !record.deleted));
         self.live += usize::from(!record.deleted);
+        let indexed = self.indexes.iter().any(Index::is_made).then(|| id.clone());
         let row = self.row(record);
-        self.rows.insert(id, row).map(|row| row.record)
+        let before = self.rows.insert(id, row).map(|row| row.record);
+        self.live -= usize::from(before.as_ref().is_some_and(|record| !record.deleted));
+        if let Some(id) = indexed {
+            let after = self.rows.get(&id).map(|row| &row.record);
+            for index in &mut self.indexes {
+                index.change(&id, before.as_ref(), after);
+            }
+        }
+        before
     }
 
     /// Takes a record away altogether; a deletion that is to be remembered is a [`put`](Self::put).

@@ -17,12 +17,20 @@ pub(super) struct Rows<B> {
     /// The order as it was, and what was put since. Empty while there is an order.
     before: Cell<Vec<Id>>,
     since: Cell<Vec<Id>>,
+    /// Whether some of those may be gone.
+    is_thinned: Cell<bool>,
 }
 
 impl<B> Default for Rows<B> {
     fn default() -> Self {
         let (before, since) = (Cell::default(), Cell::default());
-        Self { by_id: FxHashMap::default(), ordered: OnceCell::new(), before, since }
+        Self {
+            by_id: FxHashMap::default(),
+            ordered: OnceCell::new(),
+            before,
+            since,
+            is_thinned: Cell::new(false),
+        }
     }
 }
 
@@ -56,6 +64,7 @@ impl<B> Rows<B> {
 
     pub(super) fn remove(&mut self, id: &str) -> Option<(Id, Row<B>)> {
         let removed = self.by_id.remove_entry(id)?;
+        self.is_thinned.set(true);
         if let Some(ordered) = self.ordered.take() {
             self.before.set(ordered);
         }
@@ -84,7 +93,9 @@ impl<B> Rows<B> {
             // Two runs, of which the first is in order: one merge. An id that was removed and came back is in both.
             ids.sort();
             ids.dedup();
-            ids.retain(|id| self.by_id.contains_key(id));
+            if self.is_thinned.take() {
+                ids.retain(|id| self.by_id.contains_key(id));
+            }
             ids
         });
         ids.iter().filter_map(|id| self.by_id.get_key_value(id))

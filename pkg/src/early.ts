@@ -1,0 +1,62 @@
+/** What a start reads of the store first: its manifest and its log, as one transaction saw them. */
+export interface Early {
+  readonly manifest: unknown
+  readonly keys: number[]
+  readonly values: unknown[]
+  /** Closes the connection by which it was read. Until then the next one is opened at once. */
+  close(): void
+}
+
+/** Longer than any reading of a log takes: who waits for this one would have to wait for the engine's own. */
+const TIMEOUT_MS = 5_000
+
+/**
+ * Begins to read a database while the engine that will read it is still being loaded: waking the browser's store and reading the log take about as long
+ * as loading the engine does. `undefined` where there is nothing to read, or not now: the engine then does it by itself, and says what is wrong.
+ */
+export function readEarly(name: string, tenant: string, principal: string): Promise<Early | undefined> {
+  return new Promise(resolve => {
+    const nothing = () => resolve(undefined)
+    setTimeout(nothing, TIMEOUT_MS)
+    try {
+      const request = indexedDB.open(`landfall:${[name, tenant, principal].map(encodeURIComponent).join(':')}`)
+      request.onupgradeneeded = () => {
+        // There is none. The engine will make it.
+        request.transaction?.abort()
+      }
+      request.onerror = event => {
+        event.preventDefault()
+        nothing()
+      }
+      request.onsuccess = () => {
+        const database = request.result
+        const close = () => database.close()
+        database.onversionchange = close
+        try {
+          read(database, early => resolve({ ...early, close }), fail)
+        } catch {
+          fail()
+        }
+        function fail() {
+          close()
+          nothing()
+        }
+      }
+    } catch {
+      nothing()
+    }
+  })
+}
+
+/** The engine's `src/log` knows these stores, and why a transaction is issued in one turn and committed in it. */
+function read(database: IDBDatabase, done: (early: Omit<Early, 'close'>) => void, failed: () => void): void {
+  const transaction = database.transaction(['log', 'manifest'])
+  const log = transaction.objectStore('log')
+  const manifest = transaction.objectStore('manifest').get(0)
+  const keys = log.getAllKeys()
+  const values = log.getAll()
+  transaction.oncomplete = () =>
+    done({ manifest: manifest.result, keys: keys.result as number[], values: values.result })
+  transaction.onabort = failed
+  transaction.commit()
+}
