@@ -108,6 +108,9 @@ pub trait Log<B: Body> {
     /// The manifest, the segments of these keyspaces and the entries with `key >= from`, as one transaction saw them.
     async fn load(&self, keyspaces: &[String], from: u64) -> Result<Snapshot<B>, StoreError>;
 
+    /// The manifest and these segments, as one transaction saw them, without entries. A segment that is gone is left out.
+    async fn segments(&self, keys: &[SegmentKey]) -> Result<Snapshot<B>, StoreError>;
+
     /// The entries with `key >= from`, in key order.
     async fn read(&self, from: u64) -> Result<Vec<Stored<B>>, StoreError>;
 

@@ -84,6 +84,13 @@ impl Instance {
         state.table(table)?.view(&state.resolve(id))
     }
 
+    /// The same of a table that may not be in memory.
+    pub(super) async fn view_stored(&self, table: &Id, id: &Id) -> Result<Option<JsBody>, Error> {
+        self.check_open()?;
+        check::table(self.engine.schema(), table)?;
+        self.engine.view(table, id).await
+    }
+
     /// Everything that this context knows, as text.
     pub(super) async fn fold(&self) -> Result<String, Error> {
         let tables: Vec<Id> = self.engine.schema().tables.keys().map(|name| name.as_str().into()).collect();

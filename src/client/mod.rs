@@ -39,7 +39,7 @@ use self::{
     instance::Instance,
     shapes::{SyncResult, to_js},
 };
-use crate::body::array_of;
+use crate::body::{JsBody, array_of};
 
 /// One open database in this context.
 #[wasm_bindgen]
@@ -66,9 +66,12 @@ impl Client {
     #[wasm_bindgen(unchecked_return_type = "Promise<unknown>")]
     pub fn get(&self, table: &str, id: &str) -> Promise {
         let (table, id): (Id, Id) = (table.into(), id.into());
-        self.read(table.clone(), move |this| {
-            Ok(this.view(&table, &id).map(|view| view.object()).unwrap_or_default())
-        })
+        let object = |view: Option<JsBody>| view.map(|view| view.object()).unwrap_or_default();
+        if self.instance.engine.state().is_loaded(&table) {
+            return self.read(table.clone(), move |this| Ok(object(this.view(&table, &id))));
+        }
+        let this = Rc::clone(&self.instance);
+        promise(async move { Ok(object(this.view_stored(&table, &id).await?)) })
     }
 
     /// The records that a query asks for.

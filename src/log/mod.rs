@@ -18,7 +18,9 @@ use std::cell::{Cell, RefCell};
 use futures_util::future::{OptionFuture, join};
 use indexed_db_futures::database::Database;
 use js_sys::Promise;
-use landfall_core::ports::{Appended, Durability, Log, Packed, Room, Snapshot, StoreError, Stored, Swap};
+use landfall_core::ports::{
+    Appended, Durability, Log, Packed, Room, SegmentKey, Snapshot, StoreError, Stored, Swap,
+};
 use wasm_bindgen::JsCast;
 
 use self::connection::Connection;
@@ -146,6 +148,10 @@ impl Log<JsBody> for IdbLog {
         }
         self.transact(Access::Read, async |database| transactions::load(database, keyspaces, from).await)
             .await
+    }
+
+    async fn segments(&self, keys: &[SegmentKey]) -> Result<Snapshot<JsBody>, StoreError> {
+        self.transact(Access::Read, async |database| transactions::segments(database, keys).await).await
     }
 
     async fn read(&self, from: u64) -> Result<Vec<Stored<JsBody>>, StoreError> {

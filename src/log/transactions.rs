@@ -55,9 +55,7 @@ pub(super) async fn load(
         for (key, value) in keys.await.map_err(Failure::of)?.zip(values.await.map_err(Failure::of)?) {
             let key = Array::from(&key.map_err(Failure::of)?).get(1).as_f64().unwrap_or_default();
             let key = SegmentKey { keyspace: keyspace.clone(), number: integer(key) };
-            let segment = unpacked(&value.map_err(Failure::of)?, || {
-                format!("segment {} of {keyspace} is damaged", key.number)
-            })?;
+            let segment = unpacked_segment(&key, &value.map_err(Failure::of)?)?;
             segments.push((key, segment));
         }
     }
@@ -66,6 +64,28 @@ pub(super) async fn load(
         segments,
         entries: stored(keys.await.map_err(Failure::of)?, values.await.map_err(Failure::of)?)?,
     })
+}
+
+pub(super) async fn segments(database: &Database, keys: &[SegmentKey]) -> Result<Snapshot<JsBody>, Failure> {
+    let issue = || -> Result<_, Error> {
+        let transaction = database.transaction([SEGMENTS, MANIFEST]).build()?;
+        let manifest =
+            transaction.object_store(MANIFEST)?.get::<String, _, _>(CURRENT_MANIFEST).primitive()?;
+        let store = transaction.object_store(SEGMENTS)?;
+        let get = |key: &SegmentKey| store.get::<JsValue, JsValue, _>(key_of(key)).primitive();
+        let values = keys.iter().map(get).collect::<Result<Vec<_>, _>>()?;
+        drop(store);
+        Ok((transaction, manifest, values))
+    };
+    let (transaction, manifest, values) = issue().map_err(Failure::not_begun)?;
+    commit(transaction).await?;
+    let mut segments = Vec::with_capacity(keys.len());
+    for (key, value) in keys.iter().zip(values) {
+        if let Some(value) = value.await.map_err(Failure::of)? {
+            segments.push((key.clone(), unpacked_segment(key, &value)?));
+        }
+    }
+    Ok(Snapshot { manifest: manifest.await.map_err(Failure::of)?, segments, entries: Vec::new() })
 }
 
 pub(super) async fn read(database: &Database, from: u64) -> Result<Vec<Stored<JsBody>>, Failure> {
@@ -213,6 +233,10 @@ fn stored(
 
 pub(super) fn packed(packed: &Packed<JsBody>) -> JsString {
     pack(&packed.head, &packed.bodies)
+}
+
+fn unpacked_segment(key: &SegmentKey, text: &JsValue) -> Result<Packed<JsBody>, Failure> {
+    unpacked(text, || format!("segment {} of {} is damaged", key.number, key.keyspace))
 }
 
 pub(super) fn unpacked_entry(key: u64, text: &JsValue) -> Result<Packed<JsBody>, Failure> {

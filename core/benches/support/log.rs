@@ -55,6 +55,13 @@ impl Log<Handle> for Shelf {
         })
     }
 
+    async fn segments(&self, keys: &[SegmentKey]) -> Result<Snapshot<Handle>, StoreError> {
+        let store = self.0.borrow();
+        let of = |key: &SegmentKey| Some((key.clone(), store.segments.get(key)?.clone()));
+        let segments = keys.iter().filter_map(of).collect();
+        Ok(Snapshot { manifest: store.manifest.clone(), segments, entries: Vec::new() })
+    }
+
     async fn read(&self, from: u64) -> Result<Vec<Stored<Handle>>, StoreError> {
         Ok(self.0.borrow().entries(from))
     }

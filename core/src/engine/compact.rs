@@ -84,7 +84,7 @@ impl<P: Ports> Engine<P> {
             return Ok(false);
         }
         let log = self.ports.log();
-        let snapshot = log.load(&[], self.through.get()).await?;
+        let snapshot = log.load(&[], self.through()).await?;
         let manifest = self.read_manifest(&snapshot)?;
         let valid = valid_after(&manifest.through, &snapshot.entries, self.standing)
             .map_err(|error| self.stop(error))?;

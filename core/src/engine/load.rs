@@ -232,7 +232,7 @@ impl<P: Ports> Engine<P> {
         if missing.is_empty() {
             return Ok(());
         }
-        let snapshot = self.ports.log().load(&keyspaces(&missing, false), self.through.get()).await?;
+        let snapshot = self.ports.log().load(&keyspaces(&missing, false), self.through()).await?;
         let manifest = self.read_manifest(&snapshot)?;
         let head = self.state().head.clone();
         // The segments are of a later entry than our state, so the state goes there first; that needs the entries between.
@@ -262,6 +262,9 @@ impl<P: Ports> Engine<P> {
         for (_, entry) in folded {
             let of_missing = |change: &Change<P::Body>| matches!(change, Change::Record { table, .. } if missing.contains(table));
             state.apply(entry.changes.into_iter().filter(of_missing).collect(), &mut ());
+        }
+        for table in &missing {
+            state.keep_peeked(table);
         }
         drop(state);
         self.fold_valid(ahead, Watch::None);
@@ -313,13 +316,18 @@ impl<P: Ports> Engine<P> {
         self.event(Event::Folded);
     }
 
+    /// The key after which the log goes on, by the manifest that was read last.
+    pub(super) fn through(&self) -> u64 {
+        self.contents.borrow().through.key
+    }
+
     /// The manifest of a snapshot. Where the log goes on after it is where the next load begins to read.
     pub(super) fn read_manifest(&self, snapshot: &Snapshot<P::Body>) -> Result<Manifest, Error> {
         let manifest = Manifest::parse(snapshot.manifest.as_deref(), self.standing).map_err(|error| {
             self.event(Event::Status);
             self.stop(error.into())
         })?;
-        self.through.set(manifest.through.key);
+        self.contents.replace(std::rc::Rc::new(manifest.clone()));
         Ok(manifest)
     }
 
@@ -343,7 +351,7 @@ impl<P: Ports> Engine<P> {
             let has_segments =
                 |keyspace: &String| manifest.segments.iter().any(|known| known.keyspace == *keyspace);
             let wanted: Vec<String> = keyspaces(&tables, true).into_iter().filter(has_segments).collect();
-            let snapshot = log.load(&wanted, self.through.get()).await?;
+            let snapshot = log.load(&wanted, self.through()).await?;
             let generation = manifest.generation;
             manifest = self.read_manifest(&snapshot)?;
             if manifest.generation == generation {

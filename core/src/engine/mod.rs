@@ -16,6 +16,7 @@ mod hierarchy;
 mod load;
 mod outlook;
 mod pass;
+mod peek;
 mod room;
 mod status;
 mod vitals;
@@ -49,6 +50,7 @@ use crate::{
     log::{
         codec::pack_entry,
         entry::{Change, Entry, Id, Mark, Position},
+        manifest::Manifest,
         release::{Release, Standing},
     },
     ports::{Event, Log, Ports},
@@ -75,13 +77,15 @@ pub struct Engine<P: Ports> {
     state: RefCell<State<P::Body>>,
     /// Queries that somebody watches.
     pub live: RefCell<LiveQueries>,
+    /// How many records of tables that are not in memory were looked up, by table.
+    peeks: RefCell<SortedMap<Id, u32>>,
     /// Records that changed since somebody last asked, by table.
     touched: RefCell<SortedMap<Id, Vec<Id>>>,
     /// Held while the store is read into the state or appended to, so that the state moves in the order of the log.
     gate: Mutex<()>,
     queue: RefCell<VecDeque<commit::Waiting<P::Body>>>,
-    /// The key after which the log goes on, by the manifest that was read last.
-    through: Cell<u64>,
+    /// The manifest that was read last.
+    contents: RefCell<Rc<Manifest>>,
     /// Entries and rows folded since the last compaction that this context knows of.
     grown: Cell<compact::Grown>,
     space: Cell<room::Space>,
@@ -122,10 +126,11 @@ impl<P: Ports> Engine<P> {
             standing,
             writer,
             live: RefCell::new(LiveQueries::new()),
+            peeks: RefCell::default(),
             touched: RefCell::default(),
             gate: Mutex::new(()),
             queue: RefCell::default(),
-            through: Cell::default(),
+            contents: RefCell::default(),
             grown: Cell::default(),
             space: Cell::default(),
             stopped: RefCell::default(),

@@ -9,6 +9,7 @@ mod ids;
 mod orphans;
 mod outbox;
 mod passes;
+mod peeks;
 mod pulls;
 mod releases;
 mod restored;

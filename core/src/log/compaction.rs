@@ -7,7 +7,7 @@
 
 use super::{
     codec::{CodecError, pack_segment},
-    entry::{Change, FORMAT, Position},
+    entry::{Change, FORMAT, Id, Position},
     keyspace::RowKey,
     manifest::{Manifest, SegmentInfo},
     release::Requirement,
@@ -166,6 +166,7 @@ pub async fn compact<B: Body>(
                 run: generation,
                 rows: rows.len(),
                 temporary: rows.iter().any(|row| references::holds_temporary(schema, row)),
+                first: first_record(rows),
             });
             put.push((SegmentKey { keyspace: keyspace.clone(), number }, pack_segment(rows)?));
             pause().await;
@@ -178,6 +179,14 @@ pub async fn compact<B: Body>(
     }
     let delete_log_through = (manifest.through.key > 0).then_some(manifest.through.key);
     Ok(Swap { generation, manifest: text, put, delete, delete_log_through })
+}
+
+/// The id of the first of some rows, if they are records.
+fn first_record<B>(rows: &[Change<B>]) -> Option<Id> {
+    match rows.first() {
+        Some(Change::Record { id, .. }) => Some(id.clone()),
+        _ => None,
+    }
 }
 
 /// A swap that only takes out of the log what is in the segments already, but for the last entry of that: it may be the

@@ -7,6 +7,7 @@
 //! - `an_append_tells_what_lay_before_it`: from the asked key on, without its own.
 //! - `two_connections_append_in_one_order`: each `before` is exactly the smaller keys, whoever wrote them; none is lost.
 //! - `a_swap_is_seen_whole`: segments, manifest and the shorter log come together, for the asked keyspaces only.
+//! - `segments_are_read_by_name`: those that are asked for and are there, with the manifest of the same moment.
 //! - `a_taken_generation_changes_nothing`: not one of the things that the swap held.
 //! - `of_two_swaps_one_wins`: when both are issued at once.
 //! - `no_key_is_used_twice`: not after the log was emptied, nor on another connection.
@@ -207,6 +208,23 @@ fn small_swap<S: Subject>(subject: &S, generation: u64, manifest: &str, through:
     }
 }
 
+pub async fn segments_are_read_by_name<S: Subject>(subject: &S, name: &str) {
+    let log = opened(subject, name).await;
+    assert_eq!(log.segments(&[segment("t", 1)]).await.unwrap().manifest, None);
+    let swap = Swap {
+        put: (1..4)
+            .map(|n| (segment("t", n), packed(subject, &n.to_string(), &[&format!(r#"{{"n":{n}}}"#)])))
+            .collect(),
+        ..small_swap(subject, 1, "\"one\"", 1)
+    };
+    assert!(log.swap(swap).await.unwrap());
+    let seen = log.segments(&[segment("t", 3), segment("t", 9), segment("t", 1)]).await.unwrap();
+    assert_eq!((seen.manifest.as_deref(), seen.entries.len()), (Some("\"one\""), 0));
+    assert_eq!(heads(&seen), [("t".into(), 3, "3".into()), ("t".into(), 1, "1".into())]);
+    assert_eq!(seen.segments[0].1.bodies[0].to_json(), r#"{"n":3}"#);
+    assert!(log.segments(&[]).await.unwrap().segments.is_empty());
+}
+
 pub async fn a_taken_generation_changes_nothing<S: Subject>(subject: &S, name: &str) {
     let log = opened(subject, name).await;
     let last = add(subject, &log, "2").await;
@@ -393,6 +411,7 @@ macro_rules! log_contract {
             an_append_tells_what_lay_before_it,
             two_connections_append_in_one_order,
             a_swap_is_seen_whole,
+            segments_are_read_by_name,
             a_taken_generation_changes_nothing,
             of_two_swaps_one_wins,
             no_key_is_used_twice,

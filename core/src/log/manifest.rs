@@ -4,9 +4,11 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     codec::{self, CodecError},
-    entry::{FORMAT, Position},
+    entry::{FORMAT, Id, Position},
+    keyspace,
     release::{Requirement, Standing},
 };
+use crate::sorted::SortedMap;
 
 /// A segment's place among the others.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -18,6 +20,9 @@ pub struct SegmentInfo {
     pub rows: usize,
     /// Holds a temporary id that may yet be exchanged, so it is rewritten when a mapping comes.
     pub temporary: bool,
+    /// The id of its first record, where it is of one of the app's tables. Absent in what older releases wrote.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub first: Option<Id>,
 }
 
 /// The store's table of contents.
@@ -56,6 +61,21 @@ impl Default for Manifest {
 }
 
 impl Manifest {
+    /// The segments that may hold a record of a table, newest first; `None`: it is not said where records lie.
+    #[must_use]
+    pub fn holding(&self, table: &str, id: &str) -> Option<Vec<&SegmentInfo>> {
+        let keyspace = keyspace::of_table(table);
+        let mut of_runs: SortedMap<u64, (&str, &SegmentInfo)> = SortedMap::new();
+        for info in self.segments.iter().filter(|info| info.keyspace == keyspace) {
+            let first = info.first.as_deref()?;
+            let is_nearer = of_runs.get(&info.run).is_none_or(|(known, _)| *known < first);
+            if first <= id && is_nearer {
+                of_runs.insert(info.run, (first, info));
+            }
+        }
+        Some(of_runs.values().rev().map(|(_, info)| *info).collect())
+    }
+
     /// Reads the stored text, if this context may; an absent one is generation 0 of an empty store.
     pub fn parse(text: Option<&str>, reader: Standing) -> Result<Self, CodecError> {
         #[derive(Deserialize)]
@@ -68,5 +88,39 @@ impl Manifest {
         let Outside { requires } = codec::read(text)?;
         reader.check_reading(requires).map_err(CodecError::Newer)?;
         codec::read(text)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_each_run_the_segment_is_named_that_begins_last_before_the_record() {
+        let info = |keyspace: &str, run, number, first: Option<&str>| SegmentInfo {
+            keyspace: keyspace.into(),
+            number,
+            run,
+            rows: 2,
+            temporary: false,
+            first: first.map(Into::into),
+        };
+        let segments = vec![
+            info("table:a", 1, 1, Some("b")),
+            info("table:a", 1, 2, Some("m")),
+            info("table:a", 3, 7, Some("k")),
+            info("table:ab", 4, 9, Some("a")),
+            info("meta", 4, 10, None),
+        ];
+        let mut manifest = Manifest { segments, ..Manifest::default() };
+        let numbers = |manifest: &Manifest, id| {
+            manifest.holding("a", id).map(|found| found.iter().map(|info| info.number).collect::<Vec<_>>())
+        };
+        assert!(numbers(&manifest, "a").unwrap().is_empty());
+        assert_eq!(numbers(&manifest, "b").unwrap(), [1]);
+        assert_eq!(numbers(&manifest, "l").unwrap(), [7, 1]);
+        assert_eq!(numbers(&manifest, "m").unwrap(), [7, 2]);
+        manifest.segments.push(info("table:a", 5, 11, None));
+        assert_eq!(numbers(&manifest, "m"), None, "an older release wrote it");
     }
 }

@@ -222,6 +222,7 @@ fn format_2_says_what_it_requires() {
             run: 3,
             rows: 1,
             temporary: true,
+            first: None,
         }],
     };
     assert_eq!(serde_json::to_string(&manifest).unwrap(), MANIFEST_2);

@@ -93,6 +93,7 @@ impl<B: Body> State<B> {
             schema: _,
             unnamed: _,
             reasons: _,
+            aside: _,
             blocked: _,
         } = self;
         *head == other.head

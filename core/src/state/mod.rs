@@ -6,6 +6,7 @@
 //! contexts still fold to the same state, byte for byte ([`State::export`]).
 
 pub mod activity;
+mod aside;
 pub mod conflicts;
 mod export;
 pub mod ids;
@@ -84,6 +85,7 @@ pub struct State<B: Body> {
     pub activity: ActivityLog,
     stats: SortedMap<Id, TableStats>,
     reasons: reasons::Reasons,
+    aside: aside::Aside<B>,
     /// The places in the order of writing of those that need one that is parked.
     blocked: FxHashSet<u64>,
 }
@@ -108,6 +110,7 @@ impl<B: Body> State<B> {
             activity: ActivityLog::default(),
             stats: SortedMap::new(),
             reasons: reasons::Reasons::default(),
+            aside: aside::Aside::default(),
             blocked: FxHashSet::default(),
         }
     }
@@ -232,6 +235,7 @@ impl<B: Body> State<B> {
             table.set_reason(id, Some(*reason));
         }
         self.tables.insert(name.into(), table);
+        self.aside.forget_written(name);
     }
 
     /// Goes on to a valid entry; its changes are [applied](Self::apply) for themselves.
@@ -311,7 +315,12 @@ impl<B: Body> State<B> {
     }
 
     fn put_record(&mut self, table: &Id, id: &Id, row: Option<Record<B>>, observer: &mut impl Observer<B>) {
-        let Some(held) = self.tables.get_mut(table) else { return };
+        let Some(held) = self.tables.get_mut(table) else {
+            if self.schema.table(table).is_some() {
+                self.aside.write(table, id, row);
+            }
+            return;
+        };
         let row = row.map(|row| match references::exchange(&self.schema, &self.ids, table, &row.data) {
             Some(data) => Record { data, ..row },
             None => row,

@@ -62,6 +62,7 @@ impl<B: Body> State<B> {
         let keys: FxHashSet<&(Id, Id)> = before.keys().chain(self.reasons.keys()).collect();
         let keys = keys.into_iter().filter(|key| before.get(*key) != self.reasons.get(*key));
         for (table, id) in keys {
+            self.aside.outdate(table, id);
             let Some(held) = self.tables.get_mut(table) else { continue };
             held.set_reason(id, self.reasons.get(&(table.clone(), id.clone())).copied());
             let record = held.get(id);

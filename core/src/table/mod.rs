@@ -207,6 +207,13 @@ impl<B: Body> Table<B> {
         if self.reasons.is_empty() { None } else { self.reasons.get(id).copied() }
     }
 
+    /// Goes on handing out a view that readers have of a record as it is.
+    pub(crate) fn keep_view(&mut self, id: &str, view: B) {
+        if let Some(row) = self.rows.get_mut(id) {
+            row.view = OnceCell::from(view);
+        }
+    }
+
     fn row(&mut self, record: Record<B>) -> Row<B> {
         self.next_revision += 1;
         Row { record, revision: self.next_revision, view: OnceCell::new() }

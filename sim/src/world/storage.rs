@@ -51,6 +51,11 @@ impl Log<Shared> for Storage {
         self.log.load(keyspaces, from).await
     }
 
+    async fn segments(&self, keys: &[SegmentKey]) -> Result<Snapshot<Shared>, StoreError> {
+        self.may_read()?;
+        self.log.segments(keys).await
+    }
+
     async fn read(&self, from: u64) -> Result<Vec<Stored<Shared>>, StoreError> {
         self.may_read()?;
         self.log.read(from).await

@@ -179,6 +179,17 @@ fn any_split_into_segments_and_log_and_any_order_of_loading_is_the_same_state() 
                 late.catch_up().await.unwrap();
                 assert!(late.state().export() == expected, "seed {seed}: loaded late, round {round}");
             }
+            // One record alone reads as it does among all others.
+            let made = made.take();
+            for [table, id] in &made {
+                let late = open(&log, &remote, &dice).await;
+                let alone = late.view(&table.as_str().into(), &id.as_str().into()).await.unwrap();
+                let resolved = reference.state().resolve(&id.as_str().into());
+                assert_eq!(alone, view(&reference, table, &resolved), "seed {seed}: {table} {id}");
+                if dice.roll(4) == 0 {
+                    engines[1].compact().await.unwrap();
+                }
+            }
             // Once mapped, no foreign key holds the temporary id, whoever wrote it and wherever it lay.
             let state = reference.state();
             for (table, field) in [("steps", "project_id"), ("tasks", "step_id")] {
