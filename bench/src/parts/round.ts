@@ -1,6 +1,6 @@
 import type { BrowserContext, Page } from 'playwright-core'
 import type { Bundle } from '../build/bundles.js'
-import { throttle } from '../chromium.js'
+import { throttle, withChromium, withProfile } from '../chromium.js'
 import { cpuMs, quiet } from '../cpu.js'
 import type {} from '../page/main.js'
 import type { Figures, Options } from '../page/stage.js'
@@ -125,6 +125,23 @@ export class Round {
       })
   }
 
+  /** These workloads in one browser, each for all who can do it: who cannot do one of them may do the others. */
+  async each(parts: Readonly<Record<string, (place: Place) => Promise<void>>>): Promise<void> {
+    const wanted = Object.entries(parts).filter(([workload]) => this.run.wants(workload))
+    if (wanted.length === 0) return
+    await withProfile(profile =>
+      withChromium(profile, async context => {
+        // Closing the only page would end the browser.
+        await context.newPage()
+        for (const [i, [workload, work]] of wanted.entries())
+          for (const bundle of this.contestants(workload, i))
+            await this.attempt(bundle, workload, () =>
+              work({ round: this, context, profile, bundle, origin: this.origin(bundle, workload) }),
+            )
+      }),
+    )
+  }
+
   /** Goes on with the next contestant when one fails: a peer's failure is a result, ours is told all the same. */
   async attempt(bundle: Bundle, workload: string, work: () => Promise<void>): Promise<void> {
     try {
@@ -134,6 +151,15 @@ export class Round {
       this.run.failed(bundle.name, workload, reason)
     }
   }
+}
+
+/** Where one contestant does one workload. */
+export interface Place {
+  readonly round: Round
+  readonly context: BrowserContext
+  readonly profile: string
+  readonly bundle: Bundle
+  readonly origin: string
 }
 
 export interface Measured {
