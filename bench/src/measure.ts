@@ -47,6 +47,9 @@ export interface Results {
   readonly failures: Readonly<Record<string, string>>
 }
 
+/** Whom a failure is told of when a part of the run could not go on. */
+export const everybody = 'everybody'
+
 /** How much slower a cheap phone is than this machine, as Chromium's own tools have it. */
 const throttling = 4
 
@@ -62,6 +65,7 @@ export async function measureAll(plan: Plan): Promise<Results> {
     site,
     contestants,
     samples: new Samples(),
+    late: new Map(),
     wants: workload => plan.workloads?.includes(workload) ?? true,
     failed(contestant, workload, reason) {
       const what = `${contestant}, ${workload}${where}`
@@ -69,6 +73,16 @@ export async function measureAll(plan: Plan): Promise<Results> {
       failures[what] = reason
     },
   })
+  /** A browser that does not start, or ends, takes away its part of the report and not the others. */
+  const guarded = async (part: string, work: () => Promise<void>): Promise<void> => {
+    try {
+      await work()
+    } catch (error) {
+      const reason = error instanceof Error ? error.message : String(error)
+      if (failures[`${everybody}, ${part}`] === undefined) say(`${part}: ${reason}`)
+      failures[`${everybody}, ${part}`] = reason
+    }
+  }
   const own = bundles.filter(({ name }) => byHand.includes(name) || name === ours)
   const mine = bundles.find(({ name }) => name === ours)
   const [main, slow, grown] = [runOf(bundles, ''), runOf(own, ', throttled'), runOf(own, '')]
@@ -86,24 +100,27 @@ export async function measureAll(plan: Plan): Promise<Results> {
     if (wantsPart('chromium')) {
       // What the first round warms is the machine, for which our own three are enough.
       const round = new Round(number === 0 ? { ...main, contestants: own } : main, number)
-      await warmRound(round)
-      await coldRound(round, fewRounds)
+      await guarded('warm', () => warmRound(round))
+      await guarded('cold', () => coldRound(round, fewRounds))
       if (isFew) {
-        await safetyRound(round)
-        await pagesRound(round)
-        if (mine !== undefined) await workerRound(round, mine)
+        await guarded('safety', () => safetyRound(round))
+        await guarded('pages', () => pagesRound(round))
+        if (mine !== undefined) await guarded('worker', () => workerRound(round, mine))
       }
     }
     if (wantsPart('throttled') && number <= fewRounds) {
       const round = new Round(slow, number, 'slow', throttling)
-      await warmRound(round)
-      await coldRound(round, 0)
-      if (mine !== undefined) await targetsRound(round, mine)
+      await guarded('throttled, warm', () => warmRound(round))
+      await guarded('throttled, cold', () => coldRound(round, 0))
+      if (mine !== undefined) await guarded('throttled, targets', () => targetsRound(round, mine))
     }
     for (const browser of ['firefox', 'webkit'] as const)
       if (wantsPart(browser) && number <= fewRounds)
-        browsers[browser] = await otherRound(new Round(others[browser], number, browser), browser)
-    if (wantsPart('growth') && mine !== undefined && isFew) await growthRound(new Round(grown, number), mine)
+        await guarded(browser, async () => {
+          browsers[browser] = await otherRound(new Round(others[browser], number, browser), browser)
+        })
+    if (wantsPart('growth') && mine !== undefined && isFew)
+      await guarded('growth', () => growthRound(new Round(grown, number), mine))
     say(`round ${number} of ${rounds}${number === 0 ? ' (warm-up, dropped)' : ''}, ${minutes().toFixed(1)} minutes`)
   }
   return {

@@ -8,7 +8,7 @@ import type { WorkloadName } from './page/workloads.js'
 
 export type BrowserName = 'firefox' | 'webkit'
 
-const patienceMs = 180_000
+const patienceMs = 90_000
 
 function program(named: string | undefined, ...names: readonly string[]): string {
   if (named !== undefined) return named
@@ -94,7 +94,9 @@ export class WebDriver {
 
   async close(): Promise<void> {
     try {
-      await send('DELETE', this.session)
+      await send('DELETE', this.session, undefined, 10_000)
+    } catch {
+      // It has ended already, or hangs.
     } finally {
       end(this.driver)
     }
@@ -121,10 +123,10 @@ async function listening(origin: string): Promise<void> {
   }
 }
 
-async function send(method: string, url: string, body?: object): Promise<unknown> {
+async function send(method: string, url: string, body?: object, limitMs = patienceMs + 30_000): Promise<unknown> {
   const response = await fetch(url, {
     method,
-    signal: AbortSignal.timeout(patienceMs + 30_000),
+    signal: AbortSignal.timeout(limitMs),
     ...(body === undefined ? {} : { headers: { 'content-type': 'application/json' }, body: JSON.stringify(body) }),
   })
   const { value } = (await response.json()) as { readonly value: unknown }

@@ -18,18 +18,26 @@ const workloads: readonly { readonly workload: WorkloadName; readonly fill?: Wor
 
 /** The main workloads in Firefox or WebKitGTK. Gives what the browser says it is. */
 export async function otherRound(round: Round, browser: BrowserName): Promise<string> {
-  const driver = await WebDriver.start(browser)
+  let driver = await WebDriver.start(browser)
+  const { version } = driver
   try {
     for (const [i, { workload, fill }] of workloads.entries()) {
       if (!round.run.wants(workload)) continue
       for (const bundle of round.contestants(workload, i))
-        await round.attempt(bundle, `${workload} in ${browser}`, async () => {
+        await round.attempt(bundle, workload, async () => {
           const url = round.run.site.url(round.origin(bundle, workload), bundle.name)
-          if (fill !== undefined) await driver.run(url, fill, {})
-          round.keep(bundle, { figures: await driver.run(url, workload, {}) })
+          try {
+            if (fill !== undefined) await driver.run(url, fill, {})
+            round.keep(bundle, { figures: await driver.run(url, workload, {}) })
+          } catch (error) {
+            // What failed may have taken the browser with it.
+            await driver.close()
+            driver = await WebDriver.start(browser)
+            throw error
+          }
         })
     }
-    return driver.version
+    return version
   } finally {
     await driver.close()
   }
