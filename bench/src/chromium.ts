@@ -1,36 +1,19 @@
-import { mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { type BrowserContext, type CDPSession, chromium, type Page } from 'playwright-core'
+import type { BrowserContext, CDPSession, Page } from 'playwright-core'
+import { launch, newProfile, removeProfile } from '../../tests/e2e/harness/launch.js'
 
-const executablePath = process.env['LANDFALL_CHROMIUM'] ?? '/usr/bin/chromium'
-
-/** A profile on the disk: in a private context Chromium keeps IndexedDB in memory. */
 export async function withProfile<T>(work: (profile: string) => Promise<T>): Promise<T> {
-  const profile = await mkdtemp(join(tmpdir(), 'landfall-bench-'))
+  const profile = await newProfile()
   try {
     return await work(profile)
   } finally {
-    await rm(profile, { recursive: true, force: true, maxRetries: 5, retryDelay: 200 })
+    await removeProfile(profile)
   }
 }
 
 /** Starts Chromium on a profile, and ends it when the work is done. */
 export async function withChromium<T>(profile: string, work: (context: BrowserContext) => Promise<T>): Promise<T> {
-  const context = await chromium.launchPersistentContext(profile, {
-    executablePath,
-    args: [
-      '--headless=new',
-      '--no-sandbox',
-      '--disable-gpu',
-      '--disable-quic',
-      '--no-first-run',
-      '--disable-background-networking',
-      '--disable-component-update',
-      '--disable-sync',
-    ],
-  })
+  const context = await launch(profile)
   try {
     return await work(context)
   } finally {

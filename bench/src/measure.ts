@@ -1,6 +1,7 @@
 import type { Bundle } from './build/bundles.js'
 import { withChromium, withProfile } from './chromium.js'
 import { coldRound } from './parts/cold.js'
+import { firstSyncRound } from './parts/first-sync.js'
 import { growthRound } from './parts/growth.js'
 import { otherRound } from './parts/others.js'
 import { pagesRound } from './parts/pages.js'
@@ -12,6 +13,7 @@ import { workerRound } from './parts/worker.js'
 import { byHand, ours } from './report/rows.js'
 import { type Sample, Samples } from './samples.js'
 import type { Site } from './server/serve.js'
+import { Wire } from './server/wire.js'
 
 export interface Plan {
   readonly site: Site
@@ -95,6 +97,14 @@ export async function measureAll(plan: Plan): Promise<Results> {
     const value = (sizes.js + sizes.wasm + sizes.workers) / 1e3
     main.samples.keep({ round: 1, contestant: name, figure: 'bundle', value })
   }
+  let wire: Wire | undefined
+  const firstSync = (number: number) =>
+    guarded('first sync', async () => {
+      wire ??= await Wire.start()
+      await firstSyncRound(new Round(main, number), wire, true)
+      // Its bytes and counts are the same, and its times are long: once is enough.
+      if (number === 1) await firstSyncRound(new Round(slow, number, 'slow', throttling), wire, false)
+    })
   for (let number = 0; number <= rounds; number += 1) {
     const isFew = number > 0 && number <= fewRounds
     if (wantsPart('chromium')) {
@@ -121,8 +131,10 @@ export async function measureAll(plan: Plan): Promise<Results> {
         })
     if (wantsPart('growth') && mine !== undefined && isFew)
       await guarded('growth', () => growthRound(new Round(grown, number), mine))
+    if (wantsPart('first-sync') && isFew) await firstSync(number)
     say(`round ${number} of ${rounds}${number === 0 ? ' (warm-up, dropped)' : ''}, ${minutes().toFixed(1)} minutes`)
   }
+  await wire?.close()
   return {
     startedAt: startedAt.toISOString(),
     minutes: minutes(),
