@@ -1,6 +1,6 @@
 /** The first sync of a large store over the wire: what the server has, and what the first screen shows of it. */
 import type { SchemaDocument } from 'landfall'
-import { schema as single } from '../contestants/schema.js'
+import { schema as single } from '../../../tests/e2e/site/budgets/item.js'
 import { type Item, makeItem } from './item.js'
 import type { Figures } from './stage.js'
 
