@@ -10,7 +10,7 @@ import { safetyRound } from './parts/safety.js'
 import { targetsRound } from './parts/targets.js'
 import { warmRound } from './parts/warm.js'
 import { workerRound } from './parts/worker.js'
-import { byHand, ours } from './report/rows.js'
+import { isOwn, ours } from './report/rows.js'
 import { type Sample, Samples } from './samples.js'
 import type { Site } from './server/serve.js'
 import { Wire } from './server/wire.js'
@@ -85,7 +85,7 @@ export async function measureAll(plan: Plan): Promise<Results> {
       failures[`${everybody}, ${part}`] = reason
     }
   }
-  const own = bundles.filter(({ name }) => byHand.includes(name) || name === ours)
+  const own = bundles.filter(({ name }) => isOwn(name))
   const mine = bundles.find(({ name }) => name === ours)
   const [main, slow, grown] = [runOf(bundles, ''), runOf(own, ', throttled'), runOf(own, '')]
   const others = { firefox: runOf(own, ', firefox'), webkit: runOf(own, ', webkit') }
@@ -109,23 +109,26 @@ export async function measureAll(plan: Plan): Promise<Results> {
     const isFew = number > 0 && number <= fewRounds
     if (wantsPart('chromium')) {
       // What the first round warms is the machine, for which our own three are enough.
-      const round = new Round(number === 0 ? { ...main, contestants: own } : main, number)
-      await guarded('warm', () => warmRound(round))
+      const ownRound = new Round({ ...main, contestants: own }, number)
+      const round = number === 0 ? ownRound : new Round(main, number)
+      await guarded('warm', () => warmRound(round, isFew))
       await guarded('cold', () => coldRound(round, fewRounds))
       if (isFew) {
-        await guarded('safety', () => safetyRound(round))
-        await guarded('pages', () => pagesRound(round))
+        // Of peers once, for the sake of time: these are counts and sizes for the most part.
+        const few = number === 1 ? round : ownRound
+        await guarded('safety', () => safetyRound(few))
+        await guarded('pages', () => pagesRound(few))
         if (mine !== undefined) await guarded('worker', () => workerRound(round, mine))
       }
     }
-    if (wantsPart('throttled') && number <= fewRounds) {
+    if (wantsPart('throttled') && isFew) {
       const round = new Round(slow, number, 'slow', throttling)
-      await guarded('throttled, warm', () => warmRound(round))
+      await guarded('throttled, warm', () => warmRound(round, false))
       await guarded('throttled, cold', () => coldRound(round, 0))
       if (mine !== undefined) await guarded('throttled, targets', () => targetsRound(round, mine))
     }
     for (const browser of ['firefox', 'webkit'] as const)
-      if (wantsPart(browser) && number <= fewRounds)
+      if (wantsPart(browser) && isFew)
         await guarded(browser, async () => {
           browsers[browser] = await otherRound(new Round(others[browser], number, browser), browser)
         })

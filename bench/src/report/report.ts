@@ -8,7 +8,7 @@ import { type Figure, figuresOf, isRatio } from './figures.js'
 import { firstSyncPlot, firstSyncTable, isFirstSync } from './first-sync.js'
 import { growthPlot, growthTable } from './growth.js'
 import { type Bars, barPlot } from './plot.js'
-import { byHand, ours } from './rows.js'
+import { isOwn } from './rows.js'
 import { bundleTable, costTable, digits, mainTable, markdown, reproductionTable, spreadTable } from './tables.js'
 
 interface Report {
@@ -104,7 +104,7 @@ function section(title: string, ...parts: readonly string[]): string {
 
 function report(results: Results): Report {
   const { bundles, browsers, chromium, throttled, firefox, webkit, growth, about, failures } = results
-  const own = bundles.filter(({ name }) => byHand.includes(name) || name === ours)
+  const own = bundles.filter(({ name }) => isOwn(name))
   const oneEntry = new Set(Object.keys(about).filter(name => about[name]?.isBulkOneEntry === true))
   const figures = figuresOf(chromium)
   const plots: Record<string, string> = {}
