@@ -3,6 +3,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { Agent, type IncomingHttpHeaders, request as send } from 'node:http'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { gunzipSync } from 'node:zlib'
 import { Server } from '../../../tests/e2e/harness/server.js'
 import { itemCount, makeProject, makeProjectItem, projectCount, projectOf, schema } from '../page/first-sync.js'
@@ -186,16 +187,25 @@ async function fill(origin: string): Promise<void> {
     )
 }
 
+/** A server that is overloaded is asked again: what it has taken it knows by its ids. */
+const attempts = 20
+
 async function upload(origin: string, operations: readonly object[]): Promise<readonly Result[]> {
   const head = { protocol: 1, principal: 'default', deviceId: 'device_1_seed', schemaVersion: 1, sentAt: 1 }
-  const answer = await fetch(`${origin}/api/sync/upload`, {
-    method: 'POST',
-    headers: { 'content-type': 'application/json', 'landfall-protocol': '1' },
-    body: JSON.stringify({ ...head, operations }),
-  })
-  const { results = [] } = (await answer.json()) as { results?: readonly Result[] }
-  const refused = results.find(({ status }) => status !== 'applied')
-  if (!answer.ok || refused !== undefined)
-    throw new Error(`the server was not filled: ${answer.status} ${JSON.stringify(refused)}`)
-  return results
+  for (let attempt = 1; ; attempt += 1) {
+    const answer = await fetch(`${origin}/api/sync/upload`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json', 'landfall-protocol': '1' },
+      body: JSON.stringify({ ...head, operations }),
+    })
+    if (answer.status === 503 && attempt < attempts) {
+      await sleep(500)
+      continue
+    }
+    const { results = [] } = (await answer.json()) as { results?: readonly Result[] }
+    const refused = results.find(({ status }) => status !== 'applied' && status !== 'duplicate')
+    if (!answer.ok || refused !== undefined)
+      throw new Error(`the server was not filled: ${answer.status} ${JSON.stringify(refused)}`)
+    return results
+  }
 }
