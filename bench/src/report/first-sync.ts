@@ -30,6 +30,9 @@ function valueOf(samples: readonly Sample[], contestant: string, figure: string)
   return own.length === 0 ? Number.NaN : median(own.map(({ value }) => value))
 }
 
+/** Counts as they are. */
+const told = (value: number): string => (Number.isInteger(value) ? value.toLocaleString('en') : digits(value))
+
 /** The same in a page as fast as the machine, and in a slowed one. */
 const places = (chromium: readonly Sample[], throttled: readonly Sample[]): readonly Where[] => [
   ['', chromium],
@@ -52,7 +55,7 @@ export function firstSyncTable(chromium: readonly Sample[], throttled: readonly 
     const bound = most === undefined ? '' : most === 0 ? 'none' : `≤ ${most.toLocaleString('en')}`
     const verdict =
       most === undefined ? '' : Number.isNaN(mine) ? '–' : mine <= most ? `${bound} met` : `**${bound} missed**`
-    return [title, ...columns.map(({ name, samples }) => digits(valueOf(samples, name, figure))), verdict]
+    return [title, ...columns.map(({ name, samples }) => told(valueOf(samples, name, figure))), verdict]
   })
   return markdown(['50 projects, 100,000 items', ...columns.map(({ title }) => title), 'target'], lines)
 }
