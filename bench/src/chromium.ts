@@ -1,35 +1,19 @@
-import { mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-import { type BrowserContext, type CDPSession, chromium, type Page } from 'playwright-core'
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { BrowserContext, CDPSession, Page } from 'playwright-core'
+import { launch, newProfile, removeProfile } from '../../tests/e2e/harness/launch.js'
 
-const executablePath = process.env['LANDFALL_CHROMIUM'] ?? '/usr/bin/chromium'
-
-/** A profile on the disk: in a private context Chromium keeps IndexedDB in memory. */
 export async function withProfile<T>(work: (profile: string) => Promise<T>): Promise<T> {
-  const profile = await mkdtemp(join(tmpdir(), 'landfall-bench-'))
+  const profile = await newProfile()
   try {
     return await work(profile)
   } finally {
-    await rm(profile, { recursive: true, force: true, maxRetries: 5, retryDelay: 200 })
+    await removeProfile(profile)
   }
 }
 
 /** Starts Chromium on a profile, and ends it when the work is done. */
 export async function withChromium<T>(profile: string, work: (context: BrowserContext) => Promise<T>): Promise<T> {
-  const context = await chromium.launchPersistentContext(profile, {
-    executablePath,
-    args: [
-      '--headless=new',
-      '--no-sandbox',
-      '--disable-gpu',
-      '--disable-quic',
-      '--no-first-run',
-      '--disable-background-networking',
-      '--disable-component-update',
-      '--disable-sync',
-    ],
-  })
+  const context = await launch(profile)
   try {
     return await work(context)
   } finally {
@@ -62,10 +46,24 @@ export async function heapBytes(session: CDPSession): Promise<number> {
 /** What ends a page's process as an out-of-memory killer would. To be made before the page freezes: attaching needs it. */
 export async function crasher(page: Page): Promise<() => Promise<void>> {
   const session = await page.context().newCDPSession(page)
+  let isDead = false
+  const crashed = new Promise<void>(resolve => {
+    page.once('crash', () => {
+      isDead = true
+      resolve()
+    })
+  })
   return async () => {
-    const crashed = new Promise<void>(resolve => page.once('crash', () => resolve()))
-    // The one who would answer is gone.
-    session.send('Page.crash').catch(() => {})
-    await crashed
+    // Refused while a navigation is pending; and of one who did as it was told nobody answers.
+    for (let attempt = 0; !isDead && attempt < 20; attempt += 1) {
+      session.send('Page.crash').catch(() => {})
+      await Promise.race([crashed, sleep(500)])
+    }
+    if (!isDead) throw new Error('the page could not be killed')
   }
+}
+
+/** Whoever hangs is not waited for. */
+export async function closePage(page: Page): Promise<void> {
+  await Promise.race([page.close().catch(() => {}), sleep(10_000)])
 }

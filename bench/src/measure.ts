@@ -1,6 +1,7 @@
 import type { Bundle } from './build/bundles.js'
 import { withChromium, withProfile } from './chromium.js'
 import { coldRound } from './parts/cold.js'
+import { firstSyncRound } from './parts/first-sync.js'
 import { growthRound } from './parts/growth.js'
 import { otherRound } from './parts/others.js'
 import { pagesRound } from './parts/pages.js'
@@ -9,9 +10,10 @@ import { safetyRound } from './parts/safety.js'
 import { targetsRound } from './parts/targets.js'
 import { warmRound } from './parts/warm.js'
 import { workerRound } from './parts/worker.js'
-import { byHand, ours } from './report/rows.js'
+import { isOwn, ours } from './report/rows.js'
 import { type Sample, Samples } from './samples.js'
 import type { Site } from './server/serve.js'
+import { Wire } from './server/wire.js'
 
 export interface Plan {
   readonly site: Site
@@ -47,6 +49,9 @@ export interface Results {
   readonly failures: Readonly<Record<string, string>>
 }
 
+/** Whom a failure is told of when a part of the run could not go on. */
+export const everybody = 'everybody'
+
 /** How much slower a cheap phone is than this machine, as Chromium's own tools have it. */
 const throttling = 4
 
@@ -62,6 +67,7 @@ export async function measureAll(plan: Plan): Promise<Results> {
     site,
     contestants,
     samples: new Samples(),
+    late: new Map(),
     wants: workload => plan.workloads?.includes(workload) ?? true,
     failed(contestant, workload, reason) {
       const what = `${contestant}, ${workload}${where}`
@@ -69,7 +75,17 @@ export async function measureAll(plan: Plan): Promise<Results> {
       failures[what] = reason
     },
   })
-  const own = bundles.filter(({ name }) => byHand.includes(name) || name === ours)
+  /** A browser that does not start, or ends, takes away its part of the report and not the others. */
+  const guarded = async (part: string, work: () => Promise<void>): Promise<void> => {
+    try {
+      await work()
+    } catch (error) {
+      const reason = error instanceof Error ? error.message : String(error)
+      if (failures[`${everybody}, ${part}`] === undefined) say(`${part}: ${reason}`)
+      failures[`${everybody}, ${part}`] = reason
+    }
+  }
+  const own = bundles.filter(({ name }) => isOwn(name))
   const mine = bundles.find(({ name }) => name === ours)
   const [main, slow, grown] = [runOf(bundles, ''), runOf(own, ', throttled'), runOf(own, '')]
   const others = { firefox: runOf(own, ', firefox'), webkit: runOf(own, ', webkit') }
@@ -81,31 +97,47 @@ export async function measureAll(plan: Plan): Promise<Results> {
     const value = (sizes.js + sizes.wasm + sizes.workers) / 1e3
     main.samples.keep({ round: 1, contestant: name, figure: 'bundle', value })
   }
+  let wire: Wire | undefined
+  const firstSync = (number: number) =>
+    guarded('first sync', async () => {
+      wire ??= await Wire.start()
+      await firstSyncRound(new Round(main, number), wire, true)
+      // Its bytes and counts are the same, and its times are long: once is enough.
+      if (number === 1) await firstSyncRound(new Round(slow, number, 'slow', throttling), wire, false)
+    })
   for (let number = 0; number <= rounds; number += 1) {
     const isFew = number > 0 && number <= fewRounds
     if (wantsPart('chromium')) {
       // What the first round warms is the machine, for which our own three are enough.
-      const round = new Round(number === 0 ? { ...main, contestants: own } : main, number)
-      await warmRound(round)
-      await coldRound(round, fewRounds)
+      const ownRound = new Round({ ...main, contestants: own }, number)
+      const round = number === 0 ? ownRound : new Round(main, number)
+      await guarded('warm', () => warmRound(round, isFew))
+      await guarded('cold', () => coldRound(round, fewRounds))
       if (isFew) {
-        await safetyRound(round)
-        await pagesRound(round)
-        if (mine !== undefined) await workerRound(round, mine)
+        // Of peers once, for the sake of time: these are counts and sizes for the most part.
+        const few = number === 1 ? round : ownRound
+        await guarded('safety', () => safetyRound(few))
+        await guarded('pages', () => pagesRound(few))
+        if (mine !== undefined) await guarded('worker', () => workerRound(round, mine))
       }
     }
-    if (wantsPart('throttled') && number <= fewRounds) {
+    if (wantsPart('throttled') && isFew) {
       const round = new Round(slow, number, 'slow', throttling)
-      await warmRound(round)
-      await coldRound(round, 0)
-      if (mine !== undefined) await targetsRound(round, mine)
+      await guarded('throttled, warm', () => warmRound(round, false))
+      await guarded('throttled, cold', () => coldRound(round, 0))
+      if (mine !== undefined) await guarded('throttled, targets', () => targetsRound(round, mine))
     }
     for (const browser of ['firefox', 'webkit'] as const)
-      if (wantsPart(browser) && number <= fewRounds)
-        browsers[browser] = await otherRound(new Round(others[browser], number, browser), browser)
-    if (wantsPart('growth') && mine !== undefined && isFew) await growthRound(new Round(grown, number), mine)
+      if (wantsPart(browser) && isFew)
+        await guarded(browser, async () => {
+          browsers[browser] = await otherRound(new Round(others[browser], number, browser), browser)
+        })
+    if (wantsPart('growth') && mine !== undefined && isFew)
+      await guarded('growth', () => growthRound(new Round(grown, number), mine))
+    if (wantsPart('first-sync') && isFew) await firstSync(number)
     say(`round ${number} of ${rounds}${number === 0 ? ' (warm-up, dropped)' : ''}, ${minutes().toFixed(1)} minutes`)
   }
+  await wire?.close()
   return {
     startedAt: startedAt.toISOString(),
     minutes: minutes(),

@@ -8,11 +8,11 @@
 import { existsSync } from 'node:fs'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
-import { dirname, join, resolve } from 'node:path'
-import { fileURLToPath } from 'node:url'
+import { join, resolve } from 'node:path'
 import { parseArgs } from 'node:util'
-import { bundle, bundleTargets, bundleWorker, peerServers } from './build/bundles.js'
-import { measureAll } from './measure.js'
+import { root } from '../../tests/e2e/harness/paths.js'
+import { bundle, bundleAsked, bundleWorker, peerServers } from './build/bundles.js'
+import { everybody, measureAll } from './measure.js'
 import { record, tell } from './report/report.js'
 import { byHand, ours } from './report/rows.js'
 import { serve } from './server/serve.js'
@@ -30,14 +30,13 @@ const { values: options } = parseArgs({
     only: { type: 'string' },
     /** The workloads, by name, with semicolons between; all by default. */
     workloads: { type: 'string' },
-    /** Of `chromium`, `throttled`, `growth`, `firefox` and `webkit`, with commas between; all by default. */
+    /** Of `chromium`, `throttled`, `growth`, `first-sync`, `firefox` and `webkit`, with commas between; all by default. */
     parts: { type: 'string' },
     /** The built package's folder. */
     library: { type: 'string' },
   },
 })
 
-const root = join(dirname(fileURLToPath(import.meta.url)), '..', '..', '..')
 const library = resolve(options.library ?? join(root, 'pkg', 'dist'))
 // A folder of its own: another run beside this one must not find it half built.
 const folders = { bench: join(root, 'bench'), library, site: await mkdtemp(join(tmpdir(), 'landfall-bench-site-')) }
@@ -53,11 +52,9 @@ if (isWanted(ours) && !existsSync(join(library, 'index.js')))
   )
 
 const bundles = await bundle(folders, isWanted, options.peers)
-if (bundles.some(({ name }) => name === ours)) {
-  await bundleTargets(folders)
-  await bundleWorker(folders)
-}
 const names = bundles.map(({ name }) => name)
+for (const name of names) await bundleAsked(folders, name)
+if (names.includes(ours)) await bundleWorker(folders)
 const site = await serve(folders.site, bundles, await peerServers(folders, names))
 const rounds = Number(options.rounds ?? (options.quick ? 3 : options.peers ? 4 : 9))
 const results = await measureAll({
@@ -76,5 +73,5 @@ const output = join(root, 'target', 'bench')
 process.stdout.write(`${await tell(results, output)}\n`)
 if (options.record) await record(results, folders.bench)
 // That a peer cannot do something is a result; that we cannot is a failure.
-const isOurs = (what: string) => [...byHand, ours].some(name => what.startsWith(`${name}, `))
+const isOurs = (what: string) => [everybody, ...byHand, ours].some(name => what.startsWith(`${name}, `))
 if (Object.keys(results.failures).some(isOurs)) process.exitCode = 1

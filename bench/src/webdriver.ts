@@ -8,7 +8,11 @@ import type { WorkloadName } from './page/workloads.js'
 
 export type BrowserName = 'firefox' | 'webkit'
 
-const patienceMs = 180_000
+/** WebKitGTK calls itself by the name of its least browser. */
+const titles: Readonly<Record<BrowserName, string>> = { firefox: 'Firefox', webkit: 'WebKitGTK' }
+
+/** For one workload; a browser that does not keep to it is given a little longer. */
+const patienceMs = 60_000
 
 function program(named: string | undefined, ...names: readonly string[]): string {
   if (named !== undefined) return named
@@ -67,8 +71,8 @@ export class WebDriver {
       const timeouts = { script: patienceMs, pageLoad: 30_000 }
       const { sessionId, capabilities: given } = (await send('POST', `${origin}/session`, {
         capabilities: { alwaysMatch: { ...capabilities, timeouts } },
-      })) as { sessionId: string; capabilities: { browserName: string; browserVersion: string } }
-      return new WebDriver(driver, `${origin}/session/${sessionId}`, `${given.browserName} ${given.browserVersion}`)
+      })) as { sessionId: string; capabilities: { browserVersion: string } }
+      return new WebDriver(driver, `${origin}/session/${sessionId}`, `${titles[browser]} ${given.browserVersion}`)
     } catch (error) {
       end(driver)
       throw error
@@ -94,7 +98,9 @@ export class WebDriver {
 
   async close(): Promise<void> {
     try {
-      await send('DELETE', this.session)
+      await send('DELETE', this.session, undefined, 10_000)
+    } catch {
+      // It has ended already, or hangs.
     } finally {
       end(this.driver)
     }
@@ -121,10 +127,10 @@ async function listening(origin: string): Promise<void> {
   }
 }
 
-async function send(method: string, url: string, body?: object): Promise<unknown> {
+async function send(method: string, url: string, body?: object, limitMs = patienceMs + 10_000): Promise<unknown> {
   const response = await fetch(url, {
     method,
-    signal: AbortSignal.timeout(patienceMs + 30_000),
+    signal: AbortSignal.timeout(limitMs),
     ...(body === undefined ? {} : { headers: { 'content-type': 'application/json' }, body: JSON.stringify(body) }),
   })
   const { value } = (await response.json()) as { readonly value: unknown }

@@ -2,7 +2,7 @@ import { Dexie, type EntityTable, liveQuery, type Table } from 'dexie'
 import { temporaryId } from '../../src/contestants/ids.js'
 import { type Contestant, type DownloadPage, pushBatch } from '../../src/page/contestant.js'
 import type { Item } from '../../src/page/item.js'
-import { type OutboxEntry, outboxEntry, pendingFields, sendEntries, type Stored } from '../outbox.js'
+import { type OutboxEntry, outboxEntry, pendingFields, sendEntries, type Stored } from '../../src/contestants/outbox.js'
 
 class Bench extends Dexie {
   declare readonly items: EntityTable<Stored, 'id'>

@@ -2,7 +2,7 @@ import { type DBSchema, type IDBPDatabase, openDB } from 'idb'
 import { temporaryId } from '../../src/contestants/ids.js'
 import { type Contestant, type DownloadPage, pushBatch } from '../../src/page/contestant.js'
 import type { Item } from '../../src/page/item.js'
-import { type OutboxEntry, outboxEntry, pendingFields, sendEntries, type Stored } from '../outbox.js'
+import { type OutboxEntry, outboxEntry, pendingFields, sendEntries, type Stored } from '../../src/contestants/outbox.js'
 
 interface Schema extends DBSchema {
   items: { key: string; value: Stored; indexes: { group_id: string } }

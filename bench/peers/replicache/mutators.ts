@@ -1,6 +1,6 @@
 import type { WriteTransaction } from 'replicache'
 import type { Item } from '../../src/page/item.js'
-import type { Stored } from '../outbox.js'
+import type { Stored } from '../../src/contestants/outbox.js'
 
 /** A type and not an interface: only that is JSON to the library. */
 export type Values = { readonly [Field in keyof Stored]: Stored[Field] }

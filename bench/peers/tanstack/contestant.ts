@@ -12,7 +12,7 @@ import { temporaryId } from '../../src/contestants/ids.js'
 import { post } from '../../src/contestants/post.js'
 import type { Contestant, DownloadPage, PushRequest } from '../../src/page/contestant.js'
 import type { Item } from '../../src/page/item.js'
-import type { Stored } from '../outbox.js'
+import type { Stored } from '../../src/contestants/outbox.js'
 import { openStorage, Outbox, type Storage, Synced } from './storage.js'
 
 const leaderLock = 'offline-executor-leader'

@@ -2,7 +2,7 @@ import { type CollectionConfig } from '@tanstack/db'
 import type { StorageAdapter } from '@tanstack/offline-transactions'
 import { type DBSchema, type IDBPDatabase, openDB } from 'idb'
 import type { DownloadPage } from '../../src/page/contestant.js'
-import type { Stored } from '../outbox.js'
+import type { Stored } from '../../src/contestants/outbox.js'
 
 interface Schema extends DBSchema {
   items: { key: string; value: Stored }

@@ -1,6 +1,7 @@
 import { createIndexes, createStore, type Indexes, type Store } from 'tinybase'
 import { createIndexedDbPersister, type IndexedDbPersister } from 'tinybase/persisters/persister-indexed-db'
 import { mutationId, temporaryId } from '../../src/contestants/ids.js'
+import { pendingFields } from '../../src/contestants/outbox.js'
 import { post } from '../../src/contestants/post.js'
 import { type Contestant, type DownloadPage, type PushRequest, pushBatch } from '../../src/page/contestant.js'
 import type { Item, StoredItem } from '../../src/page/item.js'
@@ -48,8 +49,7 @@ export default function tinybase(): Contestant {
   }
 
   const apply = async (pages: readonly DownloadPage[]): Promise<void> => {
-    const pending = new Map<string, Partial<Item>>()
-    for (const { recordId, data } of outbox()) pending.set(recordId, { ...pending.get(recordId), ...data })
+    const pending = pendingFields(outbox())
     store.transaction(() => {
       for (const { entities, cursor } of pages) {
         for (const { id, version, data } of entities)

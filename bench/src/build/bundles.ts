@@ -194,11 +194,18 @@ export async function peerServers(folders: Folders, names: readonly string[]): P
   return servers
 }
 
-/** What is asked of the package alone, for the page of Landfall: it lies beside the contestant, and finds the same wasm. */
-export async function bundleTargets(folders: Folders): Promise<void> {
-  const rolled = await roll(join(folders.bench, 'src', 'contestants', 'targets.ts'), folders)
-  const file = join(folders.site, 'bundle', 'landfall', 'targets.js')
-  await rolled.write({ file, format: 'esm', codeSplitting: false })
+/** What only these two are asked, beside their contestants, where the package finds the same wasm. */
+const asked: Readonly<Record<string, Readonly<Record<string, string>>>> = {
+  landfall: { targets: 'targets.ts', 'first-sync': 'first-sync.ts' },
+  raw: { 'first-sync': 'first-sync-raw.ts' },
+}
+
+export async function bundleAsked(folders: Folders, contestant: string): Promise<void> {
+  for (const [name, source] of Object.entries(asked[contestant] ?? {})) {
+    const rolled = await roll(join(folders.bench, 'src', 'contestants', source), folders)
+    const file = join(folders.site, 'bundle', contestant, `${name}.js`)
+    await rolled.write({ file, format: 'esm', codeSplitting: false })
+  }
 }
 
 /** The same package's service worker, bundled as an app would: one classic script. */

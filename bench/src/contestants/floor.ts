@@ -2,12 +2,11 @@ import { type Contestant, type DownloadPage, pushBatch } from '../page/contestan
 import type { Item, StoredItem } from '../page/item.js'
 import { done, openDatabase, result } from './idb.js'
 import { mutationId, temporaryId } from './ids.js'
+import { type OutboxEntry, pendingFields, type Stored } from './outbox.js'
 import { post } from './post.js'
 
 /** Several hundred records to a value; anything from 200 to 1,000 measures alike. */
 const recordsPerValue = 250
-
-type Stored = StoredItem & { readonly version: number | null }
 
 /** One change, written once: it is both what the record becomes and what is queued. */
 type Change =
@@ -26,12 +25,7 @@ interface Commit {
   readonly cursor?: string
 }
 
-interface Queued {
-  readonly id: string
-  readonly recordId: string
-  readonly operation: 'create' | 'update'
-  readonly data: Partial<Item>
-}
+type Queued = Pick<OutboxEntry, 'id' | 'recordId' | 'operation' | 'data'>
 
 /**
  * The limit that is known: an append-only store in which a commit is a JSON string, or a few of them in one transaction,
@@ -110,8 +104,7 @@ export default function floor(): Contestant {
 
   const apply = (page: DownloadPage): Promise<void> => {
     // What is still queued stays on top of what the server has.
-    const pending = new Map<string, Partial<Item>>()
-    for (const { recordId, data } of outbox.values()) pending.set(recordId, { ...pending.get(recordId), ...data })
+    const pending = pendingFields(outbox.values())
     const changes = page.entities.map(({ id, version, data }) => ({
       record: { ...data, ...pending.get(id), id, version },
     }))

@@ -1,7 +1,7 @@
 import { type Database, open } from 'landfall'
+import { schema } from '../../../tests/e2e/site/budgets/item.js'
 import type { Contestant } from '../page/contestant.js'
 import { installNetwork } from './network.js'
-import { schema } from './schema.js'
 
 const network = installNetwork()
 

@@ -1,36 +1,8 @@
 import { type Contestant, type DownloadPage, pushBatch } from '../page/contestant.js'
 import type { Item, StoredItem } from '../page/item.js'
 import { done, openDatabase, result } from './idb.js'
-import { mutationId, temporaryId } from './ids.js'
-import { post } from './post.js'
-
-interface Queued {
-  readonly id: string
-  readonly table: 'items'
-  readonly recordId: string
-  readonly operation: 'create' | 'update'
-  readonly data: Partial<Item>
-  readonly baseVersion: number | null
-  readonly timestamp: number
-  readonly priority: 'medium'
-  readonly attempts: 0
-}
-
-type Stored = StoredItem & { readonly version: number | null }
-
-function queued(record: Stored, operation: Queued['operation'], data: Partial<Item>): Queued {
-  return {
-    id: mutationId(),
-    table: 'items',
-    recordId: record.id,
-    operation,
-    data,
-    baseVersion: record.version,
-    timestamp: Date.now(),
-    priority: 'medium',
-    attempts: 0,
-  }
-}
+import { temporaryId } from './ids.js'
+import { type OutboxEntry, outboxEntry, pendingFields, sendEntries, type Stored } from './outbox.js'
 
 /** IndexedDB as it is mostly used: a value for each record, another for its outbox entry, both put in one relaxed transaction. */
 export default function raw(): Contestant {
@@ -53,7 +25,7 @@ export default function raw(): Contestant {
       id = temporaryId()
       const record = { ...item, id, version: null }
       records.put(record)
-      outbox.put(queued(record, 'create', item))
+      outbox.put(outboxEntry(record, 'create', item))
     }
     await done(transaction)
     changed()
@@ -64,9 +36,7 @@ export default function raw(): Contestant {
     const transaction = db.transaction(['items', 'outbox', 'cursors'], 'readwrite', { durability: 'relaxed' })
     const records = transaction.objectStore('items')
     // What is still queued stays on top of what the server has.
-    const pending = new Map<string, Partial<Item>>()
-    for (const { recordId, data } of await result<Queued[]>(transaction.objectStore('outbox').getAll()))
-      pending.set(recordId, { ...pending.get(recordId), ...data })
+    const pending = pendingFields(await result<OutboxEntry[]>(transaction.objectStore('outbox').getAll()))
     for (const { id, version, data } of page.entities) records.put({ ...data, ...pending.get(id), id, version })
     transaction.objectStore('cursors').put(page.cursor, 'items')
     await done(transaction)
@@ -116,7 +86,7 @@ export default function raw(): Contestant {
         const request = records.get(id) as IDBRequest<Stored>
         request.onsuccess = () => {
           records.put({ ...request.result, status })
-          outbox.put(queued(request.result, 'update', { status }))
+          outbox.put(outboxEntry(request.result, 'update', { status }))
         }
       }
       await done(transaction)
@@ -124,10 +94,11 @@ export default function raw(): Contestant {
     },
     async push(url) {
       for (;;) {
-        const batch = await result<Queued[]>(db.transaction('outbox').objectStore('outbox').getAll(null, pushBatch))
+        const batch = await result<OutboxEntry[]>(
+          db.transaction('outbox').objectStore('outbox').getAll(null, pushBatch),
+        )
         if (batch.length === 0) return
-        const sent = batch.map(({ id, recordId, operation, data }) => ({ id, recordId, operation, data }))
-        const results = await post(url, sent)
+        const results = await sendEntries(url, batch)
         const transaction = db.transaction(['items', 'outbox'], 'readwrite', { durability: 'relaxed' })
         const records = transaction.objectStore('items')
         const outbox = transaction.objectStore('outbox')

@@ -3,10 +3,10 @@
  * exchanged. Through the package alone.
  */
 import { type Database, open, type SchemaDocument } from 'landfall'
+import { schema as items } from '../../../tests/e2e/site/budgets/item.js'
 import { makeItem } from '../page/item.js'
 import { expect, type Figures, median, Stage, time } from '../page/stage.js'
 import { installNetwork } from './network.js'
-import { schema as items } from './schema.js'
 
 const network = installNetwork()
 const stage = new Stage('targets')

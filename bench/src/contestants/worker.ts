@@ -1,7 +1,7 @@
 /** The app's service worker: delivery by the package, and a question that wakes it. */
 import { open } from 'landfall'
+import { schema } from '../../../tests/e2e/site/budgets/item.js'
 import { watchWasm } from '../page/wasm.js'
-import { schema } from './schema.js'
 
 // The DOM's types know `self` as a window; in a service worker a message is an extendable event.
 type WorkerMessage = MessageEvent<{ readonly id: string }> & { waitUntil(work: Promise<unknown>): void }

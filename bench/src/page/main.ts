@@ -18,6 +18,8 @@ export interface Bench {
   readonly worker: Worker
   /** What field work asks of a slow device; in Landfall's page only. */
   targets(): Promise<Figures>
+  /** All that the real server has, into an empty store; in Landfall's page and in raw's. */
+  firstSync(): Promise<Figures>
 }
 
 declare global {
@@ -25,6 +27,11 @@ declare global {
 }
 
 if (!crossOriginIsolated) throw new Error('the page is not cross-origin isolated: its clock is too coarse')
+/** What only some contestants are asked, which lies beside them. */
+async function asked(what: string): Promise<Figures> {
+  const { measure } = (await import(`/bundle/${stage.contestant}/${what}.js`)) as { measure(): Promise<Figures> }
+  return measure()
+}
 const stage = new Stage(location.pathname.split('/')[2] ?? '')
 globalThis.bench = {
   async about() {
@@ -37,8 +44,6 @@ globalThis.bench = {
   tab: new Tab(stage),
   growth: growth(stage),
   worker: new Worker(),
-  async targets() {
-    const { measure } = (await import('/bundle/landfall/targets.js' as string)) as { measure(): Promise<Figures> }
-    return measure()
-  },
+  targets: () => asked('targets'),
+  firstSync: () => asked('first-sync'),
 }

@@ -2,12 +2,12 @@ import type { Page } from 'playwright-core'
 import { withChromium, withProfile } from '../chromium.js'
 import type { WorkloadName } from '../page/workloads.js'
 import { quiet } from '../cpu.js'
-import { byHand, ours } from '../report/rows.js'
+import { isOwn } from '../report/rows.js'
 import type { Round } from './round.js'
 
 interface Start {
   /** Peers are not asked for it: what their table has is the other one. */
-  readonly isOwn?: boolean
+  readonly isOwnOnly?: boolean
   /** Only in the first rounds. */
   readonly isFew?: boolean
   readonly workload: 'start synced' | 'start queued' | 'navigate'
@@ -16,7 +16,7 @@ interface Start {
 
 const starts: readonly Start[] = [
   { workload: 'start synced', fill: 'fill by pull' },
-  { workload: 'start queued', fill: 'fill by create', isOwn: true },
+  { workload: 'start queued', fill: 'fill by create', isOwnOnly: true },
   { workload: 'navigate', fill: 'fill by pull', isFew: true },
 ]
 
@@ -25,8 +25,8 @@ export async function coldRound(round: Round, fewRounds: number): Promise<void> 
   const chosen = starts.filter(
     ({ workload, isFew }) => round.run.wants(workload) && (isFew !== true || round.number <= fewRounds),
   )
-  const contestantsOf = ({ workload, isOwn }: Start) =>
-    round.contestants(workload).filter(({ name }) => isOwn !== true || byHand.includes(name) || name === ours)
+  const contestantsOf = ({ workload, isOwnOnly }: Start) =>
+    round.contestants(workload).filter(({ name }) => isOwnOnly !== true || isOwn(name))
   if (chosen.length === 0) return
   await withProfile(async profile => {
     const filled = new Set<string>()

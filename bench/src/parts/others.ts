@@ -16,20 +16,34 @@ const workloads: readonly { readonly workload: WorkloadName; readonly fill?: Wor
   { workload: 'start synced', fill: 'fill by pull' },
 ]
 
+/** These browsers, driven so, hang now and then, whoever is measured: what fails is tried once more, in a new one. */
+const attempts = 2
+
 /** The main workloads in Firefox or WebKitGTK. Gives what the browser says it is. */
 export async function otherRound(round: Round, browser: BrowserName): Promise<string> {
-  const driver = await WebDriver.start(browser)
+  let driver = await WebDriver.start(browser)
+  const { version } = driver
   try {
     for (const [i, { workload, fill }] of workloads.entries()) {
       if (!round.run.wants(workload)) continue
       for (const bundle of round.contestants(workload, i))
-        await round.attempt(bundle, `${workload} in ${browser}`, async () => {
-          const url = round.run.site.url(round.origin(bundle, workload), bundle.name)
-          if (fill !== undefined) await driver.run(url, fill, {})
-          round.keep(bundle, { figures: await driver.run(url, workload, {}) })
+        await round.attempt(bundle, workload, async () => {
+          for (let attempt = 1; ; attempt += 1) {
+            const url = round.run.site.url(round.origin(bundle, `${workload} ${attempt}`), bundle.name)
+            try {
+              if (fill !== undefined) await driver.run(url, fill, {})
+              round.keep(bundle, { figures: await driver.run(url, workload, {}) })
+              return
+            } catch (error) {
+              await driver.close()
+              driver = await WebDriver.start(browser)
+              if (attempt === attempts) throw error
+              process.stderr.write(`${bundle.name}, ${workload}, ${browser}: once more, after ${String(error)}\n`)
+            }
+          }
         })
     }
-    return driver.version
+    return version
   } finally {
     await driver.close()
   }

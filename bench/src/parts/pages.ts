@@ -1,61 +1,46 @@
-import type { BrowserContext } from 'playwright-core'
-import type { Bundle } from '../build/bundles.js'
-import { heapBytes, withChromium, withProfile } from '../chromium.js'
-import type { Round } from './round.js'
+import { heapBytes } from '../chromium.js'
+import type { Place, Round } from './round.js'
 
 const liveWrites = 50
 const writesEach = 200
 const storeSize = 10_000
 
 /** What takes two pages of one origin, or a look into one from outside. */
-export async function pagesRound(round: Round): Promise<void> {
-  await withProfile(profile =>
-    withChromium(profile, async context => {
-      for (const bundle of round.contestants('two tabs')) {
-        if (round.run.wants('live elsewhere'))
-          await round.attempt(bundle, 'live elsewhere', () => {
-            const origin = round.origin(bundle, 'live elsewhere')
-            return round.page(context, bundle, origin, writer =>
-              round.page(context, bundle, origin, async watcher => {
-                await writer.evaluate(size => globalThis.bench.tab.open(size), storeSize)
-                if (!(await writer.evaluate(() => globalThis.bench.tab.canSubscribe()))) return
-                await watcher.evaluate(() => globalThis.bench.tab.open(0))
-                await watcher.evaluate(() => globalThis.bench.tab.watch())
-                const ms = await writer.evaluate(count => globalThis.bench.tab.writeWatched(count), liveWrites)
-                round.keep(bundle, { figures: { 'live elsewhere': ms } })
-              }),
-            )
-          })
-        if (round.run.wants('two tabs'))
-          await round.attempt(bundle, 'two tabs', async () => {
-            const origin = round.origin(bundle, 'two tabs')
-            const times = await round.page(context, bundle, origin, first =>
-              round.page(context, bundle, origin, async second => {
-                const both = [first, second]
-                await first.evaluate(() => globalThis.bench.tab.open(0))
-                await second.evaluate(() => globalThis.bench.tab.open(0))
-                const given = await Promise.all(
-                  both.map(page => page.evaluate(count => globalThis.bench.tab.write(count), writesEach)),
-                )
-                for (const page of both) await page.evaluate(() => globalThis.bench.tab.close())
-                return given
-              }),
-            )
-            const count = await round.page(context, bundle, origin, page =>
-              page.evaluate(() => globalThis.bench.tab.count()),
-            )
-            if (count !== 2 * writesEach) throw new Error(`${count} of ${2 * writesEach} records are there`)
-            round.keep(bundle, { figures: { 'two tabs': times.reduce((sum, ms) => sum + ms, 0) / times.length } })
-          })
-        if (round.run.wants('memory'))
-          await round.attempt(bundle, 'memory', () => memory(round, context, profile, bundle))
-      }
+export const pagesRound = (round: Round): Promise<void> =>
+  round.each({ 'live elsewhere': liveElsewhere, 'two tabs': twoTabs, memory })
+
+function liveElsewhere({ round, context, bundle, origin }: Place): Promise<void> {
+  return round.page(context, bundle, origin, writer =>
+    round.page(context, bundle, origin, async watcher => {
+      await writer.evaluate(size => globalThis.bench.tab.open(size), storeSize)
+      if (!(await writer.evaluate(() => globalThis.bench.tab.canSubscribe()))) return
+      await watcher.evaluate(() => globalThis.bench.tab.open(0))
+      await watcher.evaluate(() => globalThis.bench.tab.watch())
+      const ms = await writer.evaluate(count => globalThis.bench.tab.writeWatched(count), liveWrites)
+      round.keep(bundle, { figures: { 'live elsewhere': ms } })
     }),
   )
 }
 
-async function memory(round: Round, context: BrowserContext, profile: string, bundle: Bundle): Promise<void> {
-  const origin = round.origin(bundle, 'memory')
+async function twoTabs({ round, context, bundle, origin }: Place): Promise<void> {
+  const times = await round.page(context, bundle, origin, first =>
+    round.page(context, bundle, origin, async second => {
+      const both = [first, second]
+      await first.evaluate(() => globalThis.bench.tab.open(0))
+      await second.evaluate(() => globalThis.bench.tab.open(0))
+      const given = await Promise.all(
+        both.map(page => page.evaluate(count => globalThis.bench.tab.write(count), writesEach)),
+      )
+      for (const page of both) await page.evaluate(() => globalThis.bench.tab.close())
+      return given
+    }),
+  )
+  const count = await round.page(context, bundle, origin, page => page.evaluate(() => globalThis.bench.tab.count()))
+  if (count !== 2 * writesEach) throw new Error(`${count} of ${2 * writesEach} records are there`)
+  round.keep(bundle, { figures: { 'two tabs': times.reduce((sum, ms) => sum + ms, 0) / times.length } })
+}
+
+async function memory({ round, context, profile, bundle, origin }: Place): Promise<void> {
   await round.measure(context, profile, bundle, 'fill by pull', origin)
   await round.page(context, bundle, origin, async page => {
     const session = await context.newCDPSession(page)

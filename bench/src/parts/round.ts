@@ -1,6 +1,6 @@
 import type { BrowserContext, Page } from 'playwright-core'
 import type { Bundle } from '../build/bundles.js'
-import { throttle } from '../chromium.js'
+import { closePage, throttle, withChromium, withProfile } from '../chromium.js'
 import { cpuMs, quiet } from '../cpu.js'
 import type {} from '../page/main.js'
 import type { Figures, Options } from '../page/stage.js'
@@ -17,10 +17,15 @@ export interface Run {
   wants(workload: string): boolean
   /** A contestant could not do it: it has no figure, and the report says why. */
   failed(contestant: string, workload: string, reason: string): void
+  /** What took too long, by contestant: it is not asked for again, and whoever is often late is asked for nothing any more. */
+  readonly late: Map<string, Set<string>>
 }
 
 /** How long one page may take for what it is asked. */
-const patienceMs = 120_000
+const patienceMs = 90_000
+const lateMost = 3
+
+class Late extends Error {}
 
 /** One round: each contestant once, on origins that nobody used before. */
 export class Round {
@@ -63,7 +68,7 @@ export class Round {
       if (failures.length > 0) throw new Error(failures.join('; '))
       return given
     } finally {
-      await page.close()
+      await closePage(page)
     }
   }
 
@@ -125,15 +130,49 @@ export class Round {
       })
   }
 
+  /** These workloads in one browser, each for all who can do it: who cannot do one of them may do the others. */
+  async each(parts: Readonly<Record<string, (place: Place) => Promise<void>>>): Promise<void> {
+    const wanted = Object.entries(parts).filter(([workload]) => this.run.wants(workload))
+    if (wanted.length === 0) return
+    await withProfile(profile =>
+      withChromium(profile, async context => {
+        // Closing the only page would end the browser.
+        await context.newPage()
+        for (const [i, [workload, work]] of wanted.entries())
+          for (const bundle of this.contestants(workload, i))
+            await this.attempt(bundle, workload, () =>
+              work({ round: this, context, profile, bundle, origin: this.origin(bundle, workload) }),
+            )
+      }),
+    )
+  }
+
   /** Goes on with the next contestant when one fails: a peer's failure is a result, ours is told all the same. */
   async attempt(bundle: Bundle, workload: string, work: () => Promise<void>): Promise<void> {
+    const late = this.run.late.get(bundle.name) ?? new Set<string>()
+    this.run.late.set(bundle.name, late)
+    if (late.has(workload)) return
+    if (late.size >= lateMost) {
+      this.run.failed(bundle.name, workload, 'not asked any more: it was late too often')
+      return
+    }
     try {
       await work()
     } catch (error) {
+      if (error instanceof Late) late.add(workload)
       const reason = error instanceof Error ? error.message : String(error)
       this.run.failed(bundle.name, workload, reason)
     }
   }
+}
+
+/** Where one contestant does one workload. */
+export interface Place {
+  readonly round: Round
+  readonly context: BrowserContext
+  readonly profile: string
+  readonly bundle: Bundle
+  readonly origin: string
 }
 
 export interface Measured {
@@ -150,7 +189,10 @@ function cpuOf({ begin, end, after }: Record<string, number>): Omit<Measured, 'f
 async function within<T>(work: Promise<T>, failures: () => readonly string[]): Promise<T> {
   let timer: NodeJS.Timeout | undefined
   const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new Error(['it took more than two minutes', ...failures()].join('; '))), patienceMs)
+    timer = setTimeout(
+      () => reject(new Late(['it took more than a minute and a half', ...failures()].join('; '))),
+      patienceMs,
+    )
   })
   try {
     return await Promise.race([work, late])

@@ -1,53 +1,34 @@
-import type { BrowserContext } from 'playwright-core'
-import type { Bundle } from '../build/bundles.js'
-import { crasher, withChromium, withProfile } from '../chromium.js'
+import { crasher } from '../chromium.js'
 import type { WorkloadName } from '../page/workloads.js'
-import type { Round } from './round.js'
+import type { Place, Round } from './round.js'
 
 /** What is left after a page was killed, what is sent, what is stored: counts, for which few rounds are enough. */
-export async function safetyRound(round: Round): Promise<void> {
-  const { run } = round
-  await withProfile(profile =>
-    withChromium(profile, async context => {
-      // Closing the only page would end the browser.
-      await context.newPage()
-      for (const bundle of round.contestants('survive')) {
-        if (run.wants('survive'))
-          await round.attempt(bundle, 'survive', async () => {
-            const origin = round.origin(bundle, 'survive')
-            await writeAndDie(round, context, bundle, origin, 'write and die')
-            round.keep(bundle, await round.measure(context, profile, bundle, 'count survivors', origin))
-          })
-        if (run.wants('drain'))
-          await round.attempt(bundle, 'drain', async () => {
-            const origin = round.origin(bundle, 'drain')
-            await writeAndDie(round, context, bundle, origin, 'drain and die')
-            const before = run.site.account(origin)
-            await round.measure(context, profile, bundle, 'drain again', origin)
-            const { mutations, duplicates } = run.site.account(origin)
-            const twice = duplicates + mutations - before.mutations
-            round.keep(bundle, { figures: { 'sent twice': twice, arrived: before.mutations } })
-          })
-        if (run.wants('update sent'))
-          await round.attempt(bundle, 'update sent', () => updateSent(round, context, bundle))
-        if (run.wants('disk'))
-          await round.attempt(bundle, 'disk', async () => {
-            const origin = round.origin(bundle, 'disk')
-            round.keep(bundle, await round.measure(context, profile, bundle, 'disk', origin))
-          })
-      }
-    }),
-  )
+export const safetyRound = (round: Round): Promise<void> =>
+  round.each({ survive, drain, 'update sent': updateSent, disk })
+
+async function survive(place: Place): Promise<void> {
+  const { round, context, profile, bundle, origin } = place
+  await writeAndDie(place, 'write and die')
+  round.keep(bundle, await round.measure(context, profile, bundle, 'count survivors', origin))
+}
+
+async function drain(place: Place): Promise<void> {
+  const { round, context, profile, bundle, origin } = place
+  const { site } = round.run
+  await writeAndDie(place, 'drain and die')
+  const before = site.account(origin)
+  await round.measure(context, profile, bundle, 'drain again', origin)
+  const { mutations, duplicates } = site.account(origin)
+  const twice = duplicates + mutations - before.mutations
+  round.keep(bundle, { figures: { 'sent twice': twice, arrived: before.mutations } })
+}
+
+async function disk({ round, context, profile, bundle, origin }: Place): Promise<void> {
+  round.keep(bundle, await round.measure(context, profile, bundle, 'disk', origin))
 }
 
 /** Runs a workload whose page freezes at its end, and kills the page there. */
-async function writeAndDie(
-  round: Round,
-  context: BrowserContext,
-  bundle: Bundle,
-  origin: string,
-  workload: WorkloadName,
-): Promise<void> {
+async function writeAndDie({ round, context, bundle, origin }: Place, workload: WorkloadName): Promise<void> {
   const { site } = round.run
   await round.page(context, bundle, origin, async page => {
     const crash = await crasher(page)
@@ -70,9 +51,8 @@ async function writeAndDie(
   })
 }
 
-async function updateSent(round: Round, context: BrowserContext, bundle: Bundle): Promise<void> {
+async function updateSent({ round, context, bundle, origin }: Place): Promise<void> {
   const { site } = round.run
-  const origin = round.origin(bundle, 'update sent')
   await round.page(context, bundle, origin, async page => {
     let before = site.account(origin)
     let after = before

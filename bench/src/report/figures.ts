@@ -1,5 +1,5 @@
 import { median, quantile, type Sample } from '../samples.js'
-import { byHand, ours, type Row, rows } from './rows.js'
+import { isOwn, ours, type Row, rows } from './rows.js'
 
 /** One contestant's figure in one row. */
 export interface Cell {
@@ -78,7 +78,7 @@ function judged(row: Row, cells: ReadonlyMap<string, Cell>): Omit<Figure, 'row' 
   const floor = cells.get('floor')?.told
   const mine = cells.get(ours)?.told
   const { floorExpected, target, least } = row
-  const peers = [...cells].filter(([name]) => !byHand.includes(name) && name !== ours)
+  const peers = [...cells].filter(([name]) => !isOwn(name))
   const [best] = peers.sort(([, a], [, b]) => a.told - b.told)
   return {
     reproduced: floorExpected === undefined || floor === undefined ? undefined : isReproduced(floor, floorExpected),

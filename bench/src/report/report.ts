@@ -1,13 +1,14 @@
 import { mkdir, readFile, writeFile } from 'node:fs/promises'
-import { cpus } from 'node:os'
+import { cpus, totalmem, type } from 'node:os'
 import { join } from 'node:path'
 import type { Bundle } from '../build/bundles.js'
 import type { Results } from '../measure.js'
 import { median, type Sample } from '../samples.js'
 import { type Figure, figuresOf, isRatio } from './figures.js'
+import { firstSyncPlot, firstSyncTable, isFirstSync } from './first-sync.js'
 import { growthPlot, growthTable } from './growth.js'
 import { type Bars, barPlot } from './plot.js'
-import { byHand, ours } from './rows.js'
+import { isOwn } from './rows.js'
 import { bundleTable, costTable, digits, mainTable, markdown, reproductionTable, spreadTable } from './tables.js'
 
 interface Report {
@@ -73,44 +74,86 @@ function ratioPlot(figures: readonly Figure[], bundles: readonly Bundle[]): stri
   )
 }
 
+const hasAny = (samples: readonly Sample[], figures: readonly (readonly [string, string])[]): boolean =>
+  samples.some(one => figures.some(([figure]) => figure === one.figure))
+
+/** What was measured, with what, on what. No names of machines, and no paths. */
+function versionTable({ bundles, browsers }: Results): string {
+  const libraries = bundles.filter(({ version }) => version !== '').map(({ title, version }) => `${title} ${version}`)
+  const gibibytes = Math.round(totalmem() / 2 ** 30)
+  return markdown(
+    ['what', 'which'],
+    [
+      ['browsers', Object.values(browsers).join(', ')],
+      ['libraries', libraries.join(', ')],
+      ['Node.js', process.versions.node],
+      ['machine', `${cpus().length} × ${cpus()[0]?.model.trim() ?? 'a processor'}, ${gibibytes} GiB, ${type()}`],
+    ],
+  ).replace('| --: |', '| --- |')
+}
+
+/** A reason's first line, without addresses and paths of the machine that it was on. */
+function withoutPlaces(reason: string): string {
+  const [line = ''] = reason.split('\n')
+  return line.replaceAll(/\b\w+:\/\/\S+/g, '…').replaceAll(/(?:\/[\w.+@-]+){2,}/g, '…')
+}
+
 function section(title: string, ...parts: readonly string[]): string {
   return [`### ${title}`, ...parts].join('\n\n')
 }
 
 function report(results: Results): Report {
   const { bundles, browsers, chromium, throttled, firefox, webkit, growth, about, failures } = results
-  const own = bundles.filter(({ name }) => byHand.includes(name) || name === ours)
+  const own = bundles.filter(({ name }) => isOwn(name))
   const oneEntry = new Set(Object.keys(about).filter(name => about[name]?.isBulkOneEntry === true))
   const figures = figuresOf(chromium)
   const plots: Record<string, string> = {}
   const sections: string[] = []
-  const cpu = `${cpus().length} × ${cpus()[0]?.model.trim() ?? 'a processor'}`
   sections.push(
-    `Measured on ${results.startedAt.slice(0, 10)} in ${results.minutes.toFixed(0)} minutes: ${browsers['chromium'] ?? ''}, ${results.rounds} rounds after one of warm-up (${results.fewRounds} for sizes, counts, growth and other browsers); ${cpu}.`,
+    `Measured on ${results.startedAt.slice(0, 10)} in ${results.minutes.toFixed(0)} minutes: ${results.rounds} rounds after one of warm-up (${results.fewRounds} for sizes, counts, growth, the first sync and other browsers).`,
+    versionTable(results),
   )
-  const isMeasured = (part: readonly Sample[]) => part.some(({ figure }) => figure !== 'bundle')
+  const isMeasured = (part: readonly Sample[]) => part.some(one => one.figure !== 'bundle' && !isFirstSync(one))
   if (isMeasured(chromium)) {
     plots['ratios.svg'] = ratioPlot(figures, bundles)
     sections.push(
       section(
         'Against raw IndexedDB, in Chromium',
-        'Times are medians of the ratios to raw IndexedDB within a round; bold is the best peer. \\*: the whole bulk call is one queue entry.',
+        'Times are medians of the ratios to raw IndexedDB within a round; bold is the best peer. \\*: the whole bulk call is one queue entry. –: not measured, see the notes.',
         mainTable(figures, bundles, oneEntry),
         '![Times against raw IndexedDB](results/ratios.svg)',
       ),
       section('Spread: the quartiles of the above', spreadTable(figures, bundles)),
+    )
+    if (figures.some(({ cells }) => [...cells.values()].some(({ cpuRatio }) => cpuRatio !== undefined)))
+      sections.push(
+        section(
+          'CPU time of all the browser’s processes, and work put off',
+          'CPU time × raw’s, then the milliseconds of CPU time in the second after the last promise resolved, less those of an idle second.',
+          costTable(figures, bundles),
+        ),
+      )
+    if (hasAny(chromium, workerFigures)) sections.push(section('Started by an event', workerTable(chromium)))
+    sections.push(section('Bundles', bundleTable(bundles)))
+    if (figures.some(({ reproduced }) => reproduced !== undefined))
+      sections.push(section('The log floor against earlier measurements', reproductionTable(figures)))
+  }
+  if (chromium.some(isFirstSync)) {
+    plots['first-sync.svg'] = firstSyncPlot(chromium, throttled)
+    sections.push(
       section(
-        'CPU time of all the browser’s processes, and work put off',
-        'CPU time × raw’s, then the milliseconds of CPU time in the second after the last promise resolved, less those of an idle second.',
-        costTable(figures, bundles),
+        'The first sync of 100,000 records',
+        'From the real server into an empty store; the first screen lists the projects and 20 items of one of them. By hand: a page is fetched, put, and the next one asked for.',
+        firstSyncTable(chromium, throttled),
+        '![The first sync](results/first-sync.svg)',
       ),
-      section('Started by an event', workerTable(chromium)),
-      section('Bundles', bundleTable(bundles)),
-      section('The log floor against earlier measurements', reproductionTable(figures)),
     )
   }
   if (isMeasured(throttled)) {
-    sections.push(section('On a slow device', targetTable(throttled), mainTable(figuresOf(throttled), own, oneEntry)))
+    const parts = [mainTable(figuresOf(throttled), own, oneEntry)]
+    if (targets.some(({ figure }) => throttled.some(one => one.figure === figure)))
+      parts.unshift(targetTable(throttled))
+    sections.push(section('On a slow device: Chromium, its page 4× slower', ...parts))
   }
   for (const [name, samples] of [
     ['firefox', firefox],
@@ -126,7 +169,7 @@ function report(results: Results): Report {
     ...(about[name]?.notes ?? []).map(note => `- ${title}: ${note}`),
     ...Object.entries(without).map(([workload, why]) => `- ${title} has no "${workload}": ${why}`),
   ])
-  const failed = Object.entries(failures).map(([what, why]) => `- failed: ${what}: ${why.split('\n')[0] ?? ''}`)
+  const failed = Object.entries(failures).map(([what, why]) => `- failed: ${what}: ${withoutPlaces(why)}`)
   if (notes.length + failed.length > 0) sections.push(section('Notes', [...notes, ...failed].join('\n')))
   return { markdown: sections.join('\n\n'), plots }
 }

@@ -81,3 +81,4 @@ export const rows: readonly Row[] = [
 /** The ids that stand for contestants by hand; everybody else but Landfall is a peer. */
 export const byHand: readonly string[] = ['raw', 'floor']
 export const ours = 'landfall'
+export const isOwn = (name: string): boolean => byHand.includes(name) || name === ours

@@ -9,6 +9,7 @@ import type { MakePeerServer, PeerServer } from '../peer.js'
 import { type Account, Ledger } from './books.js'
 import { answerSync } from './landfall.js'
 import { recordedPage } from './recording.js'
+import type { Wire } from './wire.js'
 
 export interface Site {
   /** A contestant's page on an origin of its own: the name is part of the host. */
@@ -17,6 +18,8 @@ export interface Site {
   account(origin: string): Account
   /** Told of each mark that a page sets; the page goes on when it is done. `undefined`: nobody cares. */
   onMark: ((mark: string) => Promise<void>) | undefined
+  /** The real server, for as long as pages are to reach it. */
+  wire: Wire | undefined
   close(): Promise<void>
 }
 
@@ -42,6 +45,8 @@ interface Found {
   readonly status?: number
   readonly headers: Readonly<Record<string, string>>
   readonly body: string | Buffer
+  /** The connection ends in the middle of it. */
+  readonly isCut?: boolean
 }
 
 /** The measured page. The contestant's modules are fetched before it starts, and evaluated only when it is measured. */
@@ -94,6 +99,11 @@ export async function serve(
     request: IncomingMessage,
   ): Promise<Found | undefined> => {
     const sent = await bodyOf(request)
+    if (rest[0] === 'wire') {
+      const path = `/${rest.slice(1).join('/')}${query}`
+      const passed = await site.wire?.answer(origin, path, request.method ?? 'GET', request.headers, sent)
+      return passed === undefined ? { headers: {}, body: '', isCut: true } : { ...passed.answer, isCut: passed.isCut }
+    }
     const body = request.headers['content-encoding'] === 'gzip' ? gunzipSync(sent) : sent
     const ledger = ledgerOf(origin)
     const [first = '', ...path] = rest
@@ -128,6 +138,7 @@ export async function serve(
     url: () => '',
     account: origin => ledgerOf(origin).account(),
     onMark: undefined,
+    wire: undefined,
     close: () =>
       new Promise(resolve => {
         server.close(() => resolve())
@@ -161,6 +172,7 @@ export async function serve(
     try {
       const found = await answer(request)
       if (found === undefined) response.writeHead(404, isolation).end()
+      else if (found.isCut === true) cut(response, found)
       else response.writeHead(found.status ?? 200, { ...isolation, ...found.headers }).end(found.body)
     } catch (error) {
       const reason = error instanceof Error ? error.message : String(error)
@@ -176,6 +188,14 @@ export async function serve(
   const { port } = server.address() as AddressInfo
   site.url = (origin, contestant, query = '') => `http://${origin}.localhost:${port}/at/${contestant}${query}`
   return site
+}
+
+/** As a network that is lost: half of the answer arrives, and no end of it. */
+function cut(response: ServerResponse, { status = 200, headers, body }: Found): void {
+  const whole = Buffer.from(body)
+  if (whole.length === 0) return void response.destroy()
+  response.writeHead(status, { ...isolation, ...headers, 'content-length': whole.length })
+  response.write(whole.subarray(0, whole.length >> 1), () => response.destroy())
 }
 
 async function bodyOf(request: IncomingMessage): Promise<Buffer> {

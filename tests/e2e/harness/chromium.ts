@@ -1,15 +1,11 @@
-import { mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-import { type BrowserContext, type CDPSession, chromium, type Page } from 'playwright-core'
+import type { BrowserContext, CDPSession, Page } from 'playwright-core'
 import type { Answerer, Question } from '../site/conflicts/page.js'
+import { launch, newProfile, removeProfile } from './launch.js'
 import type { Tab } from './tab.js'
 
 declare global {
   var answer: Answerer
 }
-
-const executablePath = process.env['LANDFALL_CHROMIUM'] ?? '/usr/bin/chromium'
 
 /** A real Chromium with a profile on the disk, which outlives the pages that the tests close. */
 export class Browser {
@@ -21,21 +17,8 @@ export class Browser {
   ) {}
 
   static async start(viewport = { width: 1280, height: 800 }): Promise<Browser> {
-    const profile = await mkdtemp(join(tmpdir(), 'landfall-chromium-'))
-    const context = await chromium.launchPersistentContext(profile, {
-      executablePath,
-      viewport,
-      args: [
-        '--headless=new',
-        '--no-sandbox',
-        '--disable-gpu',
-        '--disable-quic',
-        '--no-first-run',
-        '--disable-background-networking',
-        '--disable-component-update',
-        '--disable-sync',
-      ],
-    })
+    const profile = await newProfile()
+    const context = await launch(profile, { viewport })
     context.setDefaultTimeout(20_000)
     const bystander = context.pages()[0] ?? (await context.newPage())
     return new Browser(profile, context, bystander)
@@ -64,7 +47,7 @@ export class Browser {
 
   async close(): Promise<void> {
     await this.context.close()
-    await rm(this.profile, { recursive: true, force: true, maxRetries: 5, retryDelay: 200 })
+    await removeProfile(this.profile)
   }
 }
 

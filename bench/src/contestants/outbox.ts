@@ -1,11 +1,11 @@
-import { mutationId } from '../src/contestants/ids.js'
-import { post } from '../src/contestants/post.js'
-import type { PushAnswer } from '../src/page/contestant.js'
-import type { Item, StoredItem } from '../src/page/item.js'
+import { mutationId } from './ids.js'
+import { post } from './post.js'
+import type { PushAnswer } from '../page/contestant.js'
+import type { Item, StoredItem } from '../page/item.js'
 
 export type Stored = StoredItem & { readonly version: number | null }
 
-/** The queue entry of the peers that have no queue of their own: what an app would write beside the record. */
+/** The queue entry of raw IndexedDB and of the peers that have no queue of their own: what an app would write beside the record. */
 export interface OutboxEntry {
   readonly id: string
   readonly table: 'items'
@@ -33,7 +33,7 @@ export function outboxEntry(record: Stored, operation: OutboxEntry['operation'],
 }
 
 /** What is still queued stays on top of what the server has: the changed fields by record. */
-export function pendingFields(queued: readonly OutboxEntry[]): Map<string, Partial<Item>> {
+export function pendingFields(queued: Iterable<Pick<OutboxEntry, 'recordId' | 'data'>>): Map<string, Partial<Item>> {
   const pending = new Map<string, Partial<Item>>()
   for (const { recordId, data } of queued) pending.set(recordId, { ...pending.get(recordId), ...data })
   return pending
