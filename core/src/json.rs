@@ -1,7 +1,9 @@
-//! JSON text read into shapes, with little code for each of them.
+//! JSON text read into shapes and written of them, with little code for each.
 //!
 //! `serde_json` reads an object into a struct, and an array as well; the second, which nothing here is ever written as, doubles the code
 //! of every shape. This reads objects alone. What is rare is left to `serde_json`: escapes in a text, and numbers that are no whole ones.
+
+mod write;
 
 use std::{borrow::Cow, fmt};
 
@@ -9,6 +11,8 @@ use serde::de::{
     DeserializeSeed, Deserializer, EnumAccess, Error as _, MapAccess, SeqAccess, VariantAccess, Visitor,
 };
 use serde::{Deserialize, forward_to_deserialize_any};
+
+pub use self::write::{HELD, MARK, to_string};
 
 /// Levels of arrays and objects. More is no data of an app's, and would not fit on the stack.
 const DEPTH_MAX: u8 = 128;
@@ -19,6 +23,12 @@ const DEPTH_MAX: u8 = 128;
 pub struct Error(String);
 
 impl serde::de::Error for Error {
+    fn custom<T: fmt::Display>(message: T) -> Self {
+        Self(message.to_string())
+    }
+}
+
+impl serde::ser::Error for Error {
     fn custom<T: fmt::Display>(message: T) -> Self {
         Self(message.to_string())
     }
@@ -515,7 +525,7 @@ mod tests {
         assert!(from_str::<Value>(&format!("[{}]", vec![deep(3); 200].join(","))).is_ok());
     }
 
-    fn any_value() -> impl Strategy<Value = Value> {
+    pub(super) fn any_value() -> impl Strategy<Value = Value> {
         let leaf = prop_oneof![
             Just(Value::Null),
             any::<bool>().prop_map(Value::from),
