@@ -9,18 +9,10 @@ use landfall_core::outbox::Waits;
 use landfall_core::ports::Phase;
 use landfall_core::schema::Priority;
 use serde::Serialize;
-use serde_wasm_bindgen::Serializer;
-use wasm_bindgen::JsValue;
 
 use super::ports::Progress as Reached;
-use crate::body::{JsBody, freeze};
-
-/// A frozen JavaScript object; what is absent is `null`.
-pub(super) fn to_js(value: &impl Serialize) -> JsValue {
-    // These shapes have string keys and plain values, so there is nothing that could be refused.
-    let object = value.serialize(&Serializer::json_compatible()).unwrap_or_default();
-    if object.is_object() { freeze(&object) } else { object }
-}
+use crate::body::JsBody;
+pub(super) use crate::body::js_of as to_js;
 
 /// A code and what it says.
 #[derive(Clone, Debug, PartialEq, Serialize)]
