@@ -174,6 +174,11 @@ impl JsBody {
     }
 }
 
+/// An object of ours that came from plain data, frozen with all that it holds.
+pub(crate) fn freeze(object: &JsValue) -> JsValue {
+    frozen(object)
+}
+
 /// An array of these very objects.
 pub(crate) fn array_of(bodies: &[JsBody]) -> Array {
     array_of_numbers(&numbers(bodies))

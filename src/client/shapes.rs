@@ -9,10 +9,19 @@ use landfall_core::outbox::Waits;
 use landfall_core::ports::Phase;
 use landfall_core::schema::Priority;
 use serde::Serialize;
+use serde_wasm_bindgen::Serializer;
+use wasm_bindgen::JsValue;
 
 use super::ports::Progress as Reached;
-use crate::body::JsBody;
 pub(super) use crate::body::js_of as to_js;
+use crate::body::{JsBody, freeze};
+
+/// A frozen JavaScript object of a few plain members, made one by one. What is told with every write, nests or holds bodies goes
+/// [as text](to_js).
+pub(super) fn plain(value: &impl Serialize) -> JsValue {
+    // There is nothing in it that could be refused.
+    freeze(&value.serialize(&Serializer::json_compatible()).unwrap_or_default())
+}
 
 /// A code and what it says.
 #[derive(Clone, Debug, PartialEq, Serialize)]
