@@ -34,10 +34,20 @@ impl Writer {
         while let Some(at) = rest.bytes().position(|byte| byte < 0x20 || byte == b'"' || byte == b'\\') {
             self.text.push_str(&rest[..at]);
             let byte = rest.as_bytes()[at];
-            let _ = match byte {
-                b'"' | b'\\' => write!(self.text, "\\{}", char::from(byte)),
-                _ => write!(self.text, "\\u{byte:04x}"),
+            let letter = match byte {
+                b'"' | b'\\' => char::from(byte),
+                b'\n' => 'n',
+                b'\r' => 'r',
+                b'\t' => 't',
+                8 => 'b',
+                12 => 'f',
+                _ => 'u',
             };
+            self.text.push('\\');
+            self.text.push(letter);
+            if letter == 'u' {
+                let _ = write!(self.text, "{byte:04x}");
+            }
             rest = &rest[at + 1..];
         }
         self.text.push_str(rest);
