@@ -8,6 +8,7 @@ use std::rc::Rc;
 
 use js_sys::{Array, JsString};
 use landfall_core::body::{Body, Kind, Outline, Scalar, SyncMetadata};
+use landfall_core::json;
 use wasm_bindgen::prelude::*;
 
 pub(crate) use self::text::{arrived, js_of, json_of, outline_of, page_of, read};
@@ -224,7 +225,7 @@ impl Body for JsBody {
 
     fn of_fields(fields: &serde_json::Map<String, serde_json::Value>) -> Self {
         // What JSON wrote, JSON reads.
-        let text = serde_json::to_string(fields).unwrap_or_default();
+        let text = json::to_string(fields).unwrap_or_default();
         Self::holding(&js_sys::JSON::parse(&text).unwrap_or_else(|_| js_sys::Object::new().into()))
     }
 
