@@ -87,6 +87,10 @@ impl Background {
         if let Some(known) = state.registration.borrow().clone() {
             return Some(known);
         }
+        // Whoever waits for the worker puts it there.
+        if state.asked.get() {
+            return None;
+        }
         let found = if let Some(own) = scope().registration() {
             Some(own)
         } else {
@@ -94,9 +98,7 @@ impl Background {
                 state.refused.set(true);
                 return None;
             };
-            if state.asked.replace(true) {
-                return None;
-            }
+            state.asked.set(true);
             let found = container.get_registration().await.ok();
             let found = found.filter(JsValue::is_object).map(JsCast::unchecked_into::<Registration>);
             let found = found.filter(|found| found.active().is_some());

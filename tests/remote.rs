@@ -56,6 +56,17 @@ async fn of_request(expression: &str) -> String {
     JsFuture::from(promise.unchecked_into::<js_sys::Promise>()).await.unwrap().as_string().unwrap()
 }
 
+/// The text of the last request, which was compressed.
+async fn inflated() -> String {
+    let inflated = "new Response(request.clone().body.pipeThrough(new DecompressionStream('gzip'))).text()";
+    // Firefox has no `Request.body`; what it sends is a blob.
+    let inflated = format!(
+        "request.body ? {inflated} : request.clone().blob().then((blob) =>
+        new Response(blob.stream().pipeThrough(new DecompressionStream('gzip'))).text())"
+    );
+    of_request(&inflated).await
+}
+
 fn download() -> Download {
     Download {
         protocol: 1,
@@ -149,6 +160,111 @@ async fn an_upload_is_sent_as_it_is_specified() {
 }
 
 #[wasm_bindgen_test]
+async fn bodies_go_into_a_request_as_they_are() {
+    let _server = Server::with(200, "", ANSWER);
+    let texts = [
+        // What a request is put together with is a character like any other in what the app says.
+        r#"{"title":"\u00017\u0001","\u0001":"\u0001","quo\"te\\":"\u2028\u0000\ud83d\ude00"}"#,
+        r#"{"a":[0.1,1e+21,5e-324,-7,9007199254740991,true,null,{"b":{}}],"2":"","":[]}"#,
+        "{}",
+    ];
+    let mut upload = upload("");
+    let operation = upload.operations[0].clone();
+    upload.operations.clear();
+    for text in texts {
+        let body = |text: &str| Some(JsBody::copy_in(&js_sys::JSON::parse(text).unwrap()).unwrap().body);
+        upload.operations.push(Operation {
+            id: "\u{1}0\u{1}".into(),
+            data: body(text),
+            base: body(text),
+            ..operation.clone()
+        });
+    }
+    upload.operations.push(Operation { data: None, unset: vec!["\u{1}".into()], ..operation });
+    HttpRemote::new("/api/sync", None).push(&upload).await.unwrap();
+    // To read it and to write it again changes nothing, so it is what the browser itself would have written.
+    let sent = inflated().await;
+    let again = js_sys::JSON::stringify(&js_sys::JSON::parse(&sent).unwrap()).unwrap();
+    assert_eq!(sent, String::from(again));
+    let read: Upload<serde_json::Value> = serde_json::from_str(&sent).unwrap();
+    assert_eq!(read.operations[3].unset, ["\u{1}"]);
+    for (operation, text) in read.operations.iter().zip(texts) {
+        let [value, other] = [&operation.data, &operation.base].map(|body| body.clone().unwrap());
+        assert_eq!((operation.id.as_str(), &value), ("\u{1}0\u{1}", &other));
+        assert_eq!(value, serde_json::from_str::<serde_json::Value>(text).unwrap());
+    }
+}
+
+fn answer_of(results: &str) -> String {
+    format!(r#"{{"protocol":1,"epoch":"e","serverTime":5,"idMappings":[],"results":{results}}}"#)
+}
+
+fn conflict_of(data: &str) -> String {
+    format!(
+        r#"{{"id":"1","status":"conflict","record":{{"table":"tasks","id":"9","version":1,"updatedAt":4{data}}}}}"#
+    )
+}
+
+#[wasm_bindgen_test]
+async fn each_record_of_an_answer_has_its_own_fields() {
+    let fields = [r#"{"data":{"data":1}}"#, "{}", r#"{"a":1e-7,"b":"\ud83d\ude00","c":[9007199254740991]}"#];
+    let [first, second, third] = fields.map(|fields| conflict_of(&format!(r#","data":{fields}"#)));
+    let settled = r#"{"id":"2","status":"applied","recordId":"7","version":3,"updatedAt":4,"record":null,"new":{"data":5}}"#;
+    let _server = Server::with(200, "", &answer_of(&format!("[{first},{settled},{second},{third}]")));
+    let answer = HttpRemote::new("/api/sync", None).push(&upload("")).await.unwrap();
+    let records = answer.results.iter().filter_map(|result| result.record.as_ref());
+    let told: Vec<String> = records.map(|record| record.data.to_json()).collect();
+    assert_eq!(told, [fields[0], fields[1], r#"{"a":1e-7,"b":"😀","c":[9007199254740991]}"#]);
+    assert_eq!((answer.results[1].status, answer.results[1].version), (Status::Applied, Some(3)));
+}
+
+#[wasm_bindgen_test]
+async fn an_answer_that_is_not_as_it_should_be_is_a_strangers() {
+    let bad = [
+        ("null", "expected"),
+        (r#"{"results":[]}"#, "missing"),
+        (&answer_of("{}"), "expected"),
+        (&answer_of("[7]"), "expected"),
+        (&answer_of(&format!("[{}]", conflict_of(""))), "missing field `data`"),
+        (&answer_of(&format!("[{}]", conflict_of(r#","data":[]"#))), "not an object"),
+        (&answer_of(&format!("[{}]", conflict_of(r#","data":null"#))), "not an object"),
+        (&answer_of(&format!("[{}]", conflict_of(r#","data":0"#))), "not an object"),
+        (&answer_of(r#"[{"id":"1","status":"applied","version":"2"}]"#), "expected a number, found a text"),
+        (&answer_of(r#"[{"id":"1","status":"applied","version":1.5}]"#), "expected a natural number"),
+        (&answer_of(r#"[{"id":"1","status":"lost"}]"#), "unknown variant `lost`"),
+        (&answer_of(r#"[{"id":"\ud800","status":"deferred"}]"#), "surrogate"),
+    ];
+    for (text, why) in bad {
+        let _server = Server::with(200, "", text);
+        match HttpRemote::new("/api/sync", None).push(&upload("")).await {
+            Err(RemoteError::Foreign(message)) => assert!(message.contains(why), "{text}: {message}"),
+            other => panic!("{text}: {other:?}"),
+        }
+    }
+}
+
+#[wasm_bindgen_test]
+async fn rows_that_do_not_fit_into_columns_are_read_all_the_same() {
+    let _server = Server::with(200, "", &PAGE.replace(r#""id":"7""#, r#""id":"7\n8""#));
+    let page = pull().await.unwrap();
+    assert_eq!(page.entities[0].id, "7\n8");
+    assert_eq!(page.entities[0].data.to_json(), r#"{"title":"Splice é","list":[{"a":null}]}"#);
+    for (from, to) in [
+        (r#""version":2"#, r#""version":-2"#),
+        (r#""version":2"#, r#""version":2.5"#),
+        (r#""version":2,"#, ""),
+        (r#""table":"tasks","id":"7""#, r#""table":7,"id":"7""#),
+        (r#""createdAs":"temp_1""#, r#""createdAs":1"#),
+        (r#""entities":["#, r#""entities":[null,"#),
+        (r#""hasMore":true"#, r#""hasMore":1"#),
+    ] {
+        assert!(PAGE.contains(from), "{from}");
+        let _server = Server::with(200, "", &PAGE.replace(from, to));
+        assert!(matches!(pull().await, Err(RemoteError::Foreign(_))), "{to}");
+    }
+}
+
+#[wasm_bindgen_test]
 async fn a_long_request_is_compressed() {
     let _server = Server::with(200, "", ANSWER);
     let remote = HttpRemote::new("/api/sync", None);
@@ -157,13 +273,7 @@ async fn a_long_request_is_compressed() {
     remote.push(&upload(&"é".repeat(5_000))).await.unwrap();
     assert_eq!(of_request("request.headers.get('Content-Encoding')").await, "gzip");
     assert_eq!(of_request("request.headers.get('Content-Type')").await, "application/json");
-    let inflated = "new Response(request.clone().body.pipeThrough(new DecompressionStream('gzip'))).text()";
-    // Firefox has no `Request.body`; what it sends is a blob.
-    let inflated = format!(
-        "request.body ? {inflated} : request.clone().blob().then((blob) =>
-        new Response(blob.stream().pipeThrough(new DecompressionStream('gzip'))).text())"
-    );
-    let sent: Upload<serde_json::Value> = serde_json::from_str(&of_request(&inflated).await).unwrap();
+    let sent: Upload<serde_json::Value> = serde_json::from_str(&inflated().await).unwrap();
     assert_eq!(sent.operations[0].data.as_ref().unwrap()["notes"], "é".repeat(5_000));
 }
 

@@ -205,6 +205,11 @@ pub trait Body: Clone + 'static {
     /// As JSON text; fields in the order in which they were set.
     fn to_json(&self) -> String;
 
+    /// How long the text of each is, or about so long.
+    fn lengths(bodies: &[&Self]) -> Vec<usize> {
+        bodies.iter().map(|body| body.to_json().len()).collect()
+    }
+
     /// Whether both are the same object. `false` is always a right answer; `true` stores it only once.
     fn same(&self, _other: &Self) -> bool {
         false

@@ -5,10 +5,11 @@
 
 use std::fmt::Write;
 
+use serde::Serialize;
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 
-use crate::sorted::sort_by;
+use crate::{json, sorted::sort_by};
 
 /// The SHA-256 of a record's own fields, in lower-case hexadecimal digits.
 #[must_use]
@@ -35,10 +36,9 @@ fn write_value(value: &Value, text: &mut String) {
         Value::Number(number) => match number.as_f64() {
             Some(number) => text.push_str(ryu_js::Buffer::new().format(number)),
             // A number that no double holds: there is none without serde_json's own arbitrary precision.
-            None => text.push_str(&number.to_string()),
+            None => write_plain(value, text),
         },
-        // These are written alike everywhere.
-        Value::Null | Value::Bool(_) | Value::String(_) => text.push_str(&value.to_string()),
+        Value::Null | Value::Bool(_) | Value::String(_) => write_plain(value, text),
         Value::Array(list) => {
             text.push('[');
             for (at, value) in list.iter().enumerate() {
@@ -53,6 +53,11 @@ fn write_value(value: &Value, text: &mut String) {
     }
 }
 
+/// What is written alike everywhere.
+fn write_plain(value: &impl Serialize, text: &mut String) {
+    text.push_str(&json::to_string(value).unwrap_or_default());
+}
+
 fn write_object(map: &Map<String, Value>, text: &mut String) {
     let mut members: Vec<(&String, &Value)> = map.iter().collect();
     sort_by(&mut members, |(one, _), (other, _)| one.encode_utf16().cmp(other.encode_utf16()));
@@ -61,7 +66,7 @@ fn write_object(map: &Map<String, Value>, text: &mut String) {
         if at > 0 {
             text.push(',');
         }
-        text.push_str(&Value::from(key.as_str()).to_string());
+        write_plain(key, text);
         text.push(':');
         write_value(value, text);
     }

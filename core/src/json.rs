@@ -1,14 +1,20 @@
-//! JSON text read into shapes, with little code for each of them.
+//! JSON text read into shapes and written of them, with little code for each.
 //!
 //! `serde_json` reads an object into a struct, and an array as well; the second, which nothing here is ever written as, doubles the code
-//! of every shape. This reads objects alone. What is rare is left to `serde_json`: escapes in a text, and numbers that are no whole ones.
+//! of every shape. This reads objects alone.
+
+mod float;
+mod write;
 
 use std::{borrow::Cow, fmt};
 
 use serde::de::{
-    DeserializeSeed, Deserializer, EnumAccess, Error as _, MapAccess, SeqAccess, VariantAccess, Visitor,
+    DeserializeSeed, Deserializer, EnumAccess, Expected, MapAccess, SeqAccess, Unexpected, VariantAccess,
+    Visitor,
 };
 use serde::{Deserialize, forward_to_deserialize_any};
+
+pub use self::write::{HELD, MARK, to_string};
 
 /// Levels of arrays and objects. More is no data of an app's, and would not fit on the stack.
 const DEPTH_MAX: u8 = 128;
@@ -22,6 +28,33 @@ impl serde::de::Error for Error {
     fn custom<T: fmt::Display>(message: T) -> Self {
         Self(message.to_string())
     }
+
+    /// Without the value: serde's own words would bring in how a double is written, in several ways.
+    fn invalid_type(found: Unexpected<'_>, wanted: &dyn Expected) -> Self {
+        Self(format!("expected {wanted}, found {}", kind_of(found)))
+    }
+
+    fn invalid_value(found: Unexpected<'_>, wanted: &dyn Expected) -> Self {
+        Self::invalid_type(found, wanted)
+    }
+}
+
+fn kind_of(value: Unexpected<'_>) -> &'static str {
+    match value {
+        Unexpected::Bool(_) => "a boolean",
+        Unexpected::Unsigned(_) | Unexpected::Signed(_) | Unexpected::Float(_) => "a number",
+        Unexpected::Str(_) | Unexpected::Char(_) => "a text",
+        Unexpected::Unit | Unexpected::Option => "null",
+        Unexpected::Seq => "an array",
+        Unexpected::Map => "an object",
+        _ => "something else",
+    }
+}
+
+impl serde::ser::Error for Error {
+    fn custom<T: fmt::Display>(message: T) -> Self {
+        Self(message.to_string())
+    }
 }
 
 /// The value that a text says.
@@ -32,6 +65,45 @@ pub fn from_str<'t, T: Deserialize<'t>>(text: &'t str) -> Result<T, Error> {
         Some(_) => Err(reader.unexpected("the end")),
     });
     read.map_err(|Error(message)| Error(format!("{message} at byte {}", reader.at)))
+}
+
+/// A text without its escapes; `None` where one is none that there is, or halves a pair of surrogates, or where one is missing.
+fn unescaped(text: &str) -> Option<String> {
+    let mut plain = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some((before, escape)) = rest.split_once('\\') {
+        plain.push_str(before);
+        let letter = escape.chars().next()?;
+        rest = &escape[letter.len_utf8()..];
+        plain.push(match letter {
+            '"' | '\\' | '/' => letter,
+            'b' => '\u{8}',
+            'f' => '\u{c}',
+            'n' => '\n',
+            'r' => '\r',
+            't' => '\t',
+            'u' => {
+                let unit = unit(&mut rest)?;
+                if matches!(unit, 0xd800..0xdc00) {
+                    rest = rest.strip_prefix("\\u")?;
+                    char::decode_utf16([unit, self::unit(&mut rest)?]).next()?.ok()?
+                } else {
+                    char::from_u32(unit.into())?
+                }
+            }
+            _ => return None,
+        });
+    }
+    plain.push_str(rest);
+    (!text.bytes().any(|byte| byte < 0x20)).then_some(plain)
+}
+
+/// Four hexadecimal digits.
+fn unit(rest: &mut &str) -> Option<u16> {
+    let (digits, after) = rest.split_at_checked(4)?;
+    *rest = after;
+    let are_digits = digits.bytes().all(|byte| byte.is_ascii_hexdigit());
+    are_digits.then(|| u16::from_str_radix(digits, 16).ok())?
 }
 
 struct Reader<'t> {
@@ -105,7 +177,8 @@ impl<'t> Reader<'t> {
         if is_plain {
             return Ok(Cow::Borrowed(&self.text[begin + 1..at]));
         }
-        serde_json::from_str(&self.text[begin..=at]).map(Cow::Owned).map_err(Error::custom)
+        let text = &self.text[begin + 1..at];
+        unescaped(text).map(Cow::Owned).ok_or_else(|| Error("a text holds what it cannot".to_owned()))
     }
 
     fn number(&mut self) -> Result<Number, Error> {
@@ -128,7 +201,9 @@ impl<'t> Reader<'t> {
         });
         let number = match whole.flatten() {
             Some(whole) => whole,
-            None => Number::Float(serde_json::from_str(number).map_err(Error::custom)?),
+            None => Number::Float(
+                float::read(number).ok_or_else(|| Error("a number is none, or too great".to_owned()))?,
+            ),
         };
         self.at += len;
         Ok(number)
@@ -515,7 +590,7 @@ mod tests {
         assert!(from_str::<Value>(&format!("[{}]", vec![deep(3); 200].join(","))).is_ok());
     }
 
-    fn any_value() -> impl Strategy<Value = Value> {
+    pub(super) fn any_value() -> impl Strategy<Value = Value> {
         let leaf = prop_oneof![
             Just(Value::Null),
             any::<bool>().prop_map(Value::from),

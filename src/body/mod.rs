@@ -1,14 +1,17 @@
 //! Bodies in a browser: handles to JavaScript objects that nobody changes.
 
 mod names;
+mod text;
 
 use std::cell::RefCell;
 use std::rc::Rc;
 
 use js_sys::{Array, Function, JsString};
 use landfall_core::body::{Body, Kind, Outline, Scalar, SyncMetadata};
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use landfall_core::json;
 use wasm_bindgen::prelude::*;
+
+pub(crate) use self::text::{arrived, js_of, json_of, outline_of, page_of, read};
 
 #[wasm_bindgen(module = "/src/body/values.js")]
 extern "C" {
@@ -47,7 +50,7 @@ extern "C" {
     #[wasm_bindgen(js_name = column)]
     fn column(numbers: &[u32], field: &JsValue, kinds: &mut [u8], facts: &mut [f64]) -> String;
     #[wasm_bindgen(js_name = patched)]
-    fn patched(number: u32, changes: u32, unset: &Array) -> u32;
+    fn patched(number: u32, changes: u32, unset: Option<Array>) -> u32;
     #[wasm_bindgen(js_name = withText)]
     fn with_text(number: u32, field: &JsValue, text: &str) -> u32;
     #[wasm_bindgen(js_name = get)]
@@ -58,18 +61,14 @@ extern "C" {
     fn kind(number: u32, field: &JsValue) -> u8;
     #[wasm_bindgen(js_name = toJson)]
     fn to_json(number: u32) -> JsString;
-    #[wasm_bindgen(js_name = jsonOf)]
-    pub(crate) fn json_of(value: &JsValue) -> JsString;
+    #[wasm_bindgen(js_name = lengthsOf)]
+    fn lengths_of(numbers: &[u32]) -> Vec<u32>;
     #[wasm_bindgen(js_name = pack)]
     fn pack_numbers(head: &str, numbers: &[u32]) -> JsString;
     #[wasm_bindgen(js_name = headOf, catch)]
     pub(crate) fn head_of(text: &JsValue) -> Result<Vec<u8>, JsValue>;
     #[wasm_bindgen(js_name = bodiesOf, catch)]
     fn numbers_of(text: &JsValue) -> Result<Vec<u32>, JsValue>;
-    #[wasm_bindgen(js_name = parseAnswer, catch)]
-    pub(crate) fn parse_answer(text: &JsString) -> Result<JsValue, JsValue>;
-    #[wasm_bindgen(js_name = pageOf, catch)]
-    pub(crate) fn page_of(text: &JsString) -> Result<Array, JsValue>;
 }
 
 /// A value that JSON cannot say, and where it is.
@@ -232,7 +231,7 @@ impl Body for JsBody {
 
     fn of_fields(fields: &serde_json::Map<String, serde_json::Value>) -> Self {
         // What JSON wrote, JSON reads.
-        let text = serde_json::to_string(fields).unwrap_or_default();
+        let text = json::to_string(fields).unwrap_or_default();
         Self::holding(&js_sys::JSON::parse(&text).unwrap_or_else(|_| js_sys::Object::new().into()))
     }
 
@@ -300,8 +299,8 @@ impl Body for JsBody {
     }
 
     fn patched(&self, changes: &Self, unset: &[String]) -> Self {
-        let unset = unset.iter().map(JsValue::from).collect();
-        Self::numbered(patched(self.number(), changes.number(), &unset))
+        let unset = (!unset.is_empty()).then(|| unset.iter().map(JsValue::from).collect());
+        Self::numbered(patched(self.number(), changes.number(), unset))
     }
 
     fn record(&self, id: &str, metadata: &SyncMetadata) -> Self {
@@ -346,6 +345,12 @@ impl Body for JsBody {
         to_json(self.number()).into()
     }
 
+    /// In UTF-16.
+    fn lengths(bodies: &[&Self]) -> Vec<usize> {
+        let numbers: Vec<u32> = bodies.iter().map(|body| body.number()).collect();
+        lengths_of(&numbers).into_iter().map(|length| length as usize).collect()
+    }
+
     fn same(&self, other: &Self) -> bool {
         self == other
     }
@@ -379,22 +384,4 @@ pub(crate) fn number(integer: u64) -> f64 {
 
 fn strings(array: &Array) -> Vec<String> {
     array.iter().filter_map(|value| value.as_string()).collect()
-}
-
-/// Between Rust and a JavaScript value by serde-wasm-bindgen only, which passes the object on as it is. Any other
-/// format refuses.
-impl Serialize for JsBody {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serde_wasm_bindgen::preserve::serialize(&self.object(), serializer)
-    }
-}
-
-impl<'de> Deserialize<'de> for JsBody {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let value: JsValue = serde_wasm_bindgen::preserve::deserialize(deserializer)?;
-        if !value.is_object() || Array::is_array(&value) {
-            return Err(serde::de::Error::custom("a record's fields are not an object"));
-        }
-        Ok(Self::holding(&value))
-    }
 }

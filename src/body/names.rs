@@ -5,7 +5,9 @@ use std::cell::RefCell;
 
 use js_sys::Array;
 use rustc_hash::FxHashMap;
-use wasm_bindgen::JsValue;
+use wasm_bindgen::{JsCast, JsValue};
+
+use super::js_of;
 
 /// A schema has some dozens of field names. What an app passes in before it is checked may have any, so there is a bound.
 const NAMES_MAX: usize = 1_000;
@@ -21,7 +23,7 @@ pub(super) fn with_all<T>(names: &[String], f: impl FnOnce(&Array) -> T) -> T {
         if let Some(list) = lists.get(names) {
             return f(list);
         }
-        let list: Array = names.iter().map(|name| JsValue::from_str(name)).collect();
+        let list: Array = js_of(&names).unchecked_into();
         let result = f(&list);
         // One for each table.
         lists.insert(names.to_vec(), list);

@@ -348,7 +348,7 @@ export function recordsOf(numbers, words, facts) {
 
 export function patched(number, changes, unset) {
   const copy = { ...bodyOf(number), ...bodyOf(changes) }
-  return hold(unset.length === 0 ? copy : without(copy, unset))
+  return hold(unset === undefined ? copy : without(copy, unset))
 }
 
 export function withText(number, field, text) {
@@ -430,10 +430,29 @@ export function column(numbers, field, kinds, facts) {
 /** JSON as it would be if nobody had given `Object` or `Array` a `toJSON` for all (Prototype.js 1.6 did). */
 export const toJson = number => jsonOf(bodyOf(number))
 
-export function jsonOf(value) {
+/** How long the text of each is. */
+export const lengthsOf = numbers => numbers.map(number => toJson(number).length)
+
+function jsonOf(value) {
   return hasOwn(Object.prototype, 'toJSON') || hasOwn(Array.prototype, 'toJSON')
     ? plainJson(value)
     : JSON.stringify(value)
+}
+
+/**
+ * A text of Rust's with the bodies in it: each number between two marks is that of the body which belongs there. JSON has no such
+ * character, so whatever else the text says, it is no mark.
+ */
+export function filledIn(text) {
+  const parts = text.split('\u0001')
+  for (let at = 1; at < parts.length; at += 2) parts[at] = toJson(parts[at])
+  return parts.join('')
+}
+
+/** What such a text says, frozen: to be handed out as it is. */
+export function valueOf(text) {
+  const value = JSON.parse(filledIn(text))
+  return typeof value === 'object' && value !== null ? freezeDeep(value) : value
 }
 
 function plainJson(value) {
@@ -474,22 +493,41 @@ const SUSPECT = /\\u[dD][89a-fA-F]|__proto__/
  * The value of a server's JSON. What a field cannot hold is looked for only in a text that might have it: walking all
  * that a pull brings would cost more than parsing it.
  */
-export function parseAnswer(text) {
+function parseAnswer(text) {
   const answer = JSON.parse(text)
   if (SUSPECT.test(text)) checkAnswer(answer)
   return answer
 }
 
+/** An answer without its bodies, as text in which each is its place in the list beside: `[outline, bodies]`. */
+export const outlineOf = text => outlined(parseAnswer(text))
+
+function outlined(answer) {
+  const bodies = []
+  for (const row of rowsIn(answer))
+    if (typeof row === 'object' && row !== null && hasOwn(row, 'data')) {
+      if (!isObject(row.data)) throw new TypeError("a record's fields are not an object")
+      row.data = bodies.push(row.data) - 1
+    }
+  return [jsonOf(answer), holdAll(bodies)]
+}
+
+/** Where the protocol has a record: in a page, and with a result. */
+function rowsIn(answer) {
+  const list = member => (Array.isArray(answer?.[member]) ? answer[member] : [])
+  return [...list('entities'), ...list('results').map(result => result?.record)]
+}
+
 /**
- * A page of a download, its rows apart, each field of theirs as a list: `[page, tables, facts, ids, names, bodies]`. `facts` has, for
+ * A page of a download, its rows apart, each field of theirs as a list: `[outline, bodies, tables, facts, ids, names]`. `facts` has, for
  * each row, which of the tables it is of, its version and its time; `ids` and `names` (under which they were created, or nothing) are
- * lines. Nothing is taken apart, and the page comes alone, where a row is not as it should be or an id has several lines: who
- * reads it as it is then says what is wrong.
+ * lines. Nothing is taken apart, and the page comes as [outline, bodies], where a row is not as it should be or an id has several lines:
+ * who reads it as it is then says what is wrong.
  */
 export function pageOf(text) {
   const page = parseAnswer(text)
   const rows = page?.entities
-  if (!Array.isArray(rows) || !rows.every(isRow)) return [page]
+  if (!Array.isArray(rows) || !rows.every(isRow)) return outlined(page)
   const tables = []
   const facts = new Float64Array(rows.length * 3)
   for (let at = 0; at < rows.length; at++) {
@@ -503,7 +541,7 @@ export function pageOf(text) {
   const ids = rows.map(row => row.id).join('\n')
   const names = rows.some(row => row.createdAs) ? rows.map(row => row.createdAs ?? '').join('\n') : ''
   const bodies = holdAll(rows.map(row => row.data))
-  return [{ ...page, entities: [] }, tables, facts, ids, names, bodies]
+  return [jsonOf({ ...page, entities: [] }), bodies, tables, facts, ids, names]
 }
 
 function isRow(row) {
@@ -513,12 +551,11 @@ function isRow(row) {
     isCount(row.version) &&
     isCount(row.updatedAt) &&
     (row.createdAs === undefined || row.createdAs === null || isLine(row.createdAs)) &&
-    typeof row.data === 'object' &&
-    row.data !== null &&
-    !Array.isArray(row.data)
+    isObject(row.data)
   )
 }
 
+const isObject = value => typeof value === 'object' && value !== null && !Array.isArray(value)
 const isLine = text => typeof text === 'string' && !text.includes('\n')
 const isCount = number => Number.isSafeInteger(number) && number >= 0
 

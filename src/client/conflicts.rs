@@ -32,7 +32,7 @@ fn filter_of(value: &JsValue) -> Result<ConflictFilter, Error> {
         problem: format!("is no filter of conflicts: {error}"),
     };
     // By its text: what reads a stored one reads this too.
-    json::from_str(&filter.to_string()).map_err(refused)
+    json::to_string(&filter).and_then(|text| json::from_str(&text)).map_err(refused)
 }
 
 fn decision_of(value: &JsValue) -> Result<Decision, Error> {

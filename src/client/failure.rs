@@ -4,7 +4,7 @@ use landfall_core::error::Error;
 use serde::Serialize;
 use wasm_bindgen::JsValue;
 
-use super::shapes::to_js;
+use super::shapes::plain;
 use crate::body::InvalidValue;
 
 #[derive(Serialize)]
@@ -17,7 +17,7 @@ struct Failure<'e> {
 
 /// An error as the plain object that crosses.
 pub(super) fn thrown(error: &Error) -> JsValue {
-    to_js(&Failure {
+    plain(&Failure {
         code: error.code(),
         message: error.to_string(),
         field: error.field(),

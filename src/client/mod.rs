@@ -37,7 +37,7 @@ pub use self::telling::Observer;
 use self::{
     failure::thrown,
     instance::Instance,
-    shapes::{SyncResult, to_js},
+    shapes::{SyncResult, plain},
 };
 use crate::body::{JsBody, array_of};
 
@@ -139,7 +139,7 @@ impl Client {
     #[wasm_bindgen(unchecked_return_type = "Promise<unknown>")]
     pub fn sync(&self) -> Promise {
         let this = Rc::clone(&self.instance);
-        promise(async move { Ok(to_js(&SyncResult::from(this.sync().await?))) })
+        promise(async move { Ok(plain(&SyncResult::from(this.sync().await?))) })
     }
 
     /// How sync stands: the same object until it stands differently.
@@ -166,7 +166,7 @@ impl Client {
     #[wasm_bindgen(unchecked_return_type = "Promise<unknown>")]
     pub fn deliver(&self) -> Promise {
         let this = Rc::clone(&self.instance);
-        promise(async move { Ok(to_js(&this.deliver().await?)) })
+        promise(async move { Ok(plain(&this.deliver().await?)) })
     }
 
     /// The Background Sync tag of this database.

@@ -13,13 +13,14 @@ use serde_wasm_bindgen::Serializer;
 use wasm_bindgen::JsValue;
 
 use super::ports::Progress as Reached;
+pub(super) use crate::body::js_of as to_js;
 use crate::body::{JsBody, freeze};
 
-/// A frozen JavaScript object; what is absent is `null`.
-pub(super) fn to_js(value: &impl Serialize) -> JsValue {
-    // These shapes have string keys and plain values, so there is nothing that could be refused.
-    let object = value.serialize(&Serializer::json_compatible()).unwrap_or_default();
-    if object.is_object() { freeze(&object) } else { object }
+/// A frozen JavaScript object of a few plain members, made one by one. What is told with every write, nests or holds bodies goes
+/// [as text](to_js).
+pub(super) fn plain(value: &impl Serialize) -> JsValue {
+    // There is nothing in it that could be refused.
+    freeze(&value.serialize(&Serializer::json_compatible()).unwrap_or_default())
 }
 
 /// A code and what it says.

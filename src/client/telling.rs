@@ -136,7 +136,9 @@ impl Instance {
     pub(super) fn mutations(&self) -> Array {
         let state = self.engine.state();
         let waits = waits(&state.outbox);
-        state.outbox.iter().map(|mutation| to_js(&MutationShape::new(mutation, &waits))).collect()
+        let shapes: Vec<_> =
+            state.outbox.iter().map(|mutation| MutationShape::new(mutation, &waits)).collect();
+        to_js(&shapes).unchecked_into()
     }
 
     /// How sync stands: the same object until it stands differently.

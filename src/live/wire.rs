@@ -1,14 +1,11 @@
 //! What the server says on its event stream, and what is said to it about edit locks (PROTOCOL, "The rest").
 
-use js_sys::JSON;
+use landfall_core::json;
 use landfall_core::protocol::live::{CHANGE, HELLO, LOCK};
 pub use landfall_core::protocol::live::{Change, Changed, Lock};
-use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
-use serde_wasm_bindgen::Serializer;
 
 use super::events::Event;
-use crate::body::json_of;
 
 /// What counts here of a stream's first event, and what the tab that reads it tells one that was opened later.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -49,9 +46,9 @@ impl News {
     #[must_use]
     pub fn read(event: &Event) -> Option<Self> {
         match event.name.as_str() {
-            HELLO => parsed(&event.data).map(Self::Hello),
-            CHANGE => parsed(&event.data).map(Self::Change),
-            LOCK => parsed(&event.data).map(Self::Lock),
+            HELLO => json::from_str(&event.data).ok().map(Self::Hello),
+            CHANGE => json::from_str(&event.data).ok().map(Self::Change),
+            LOCK => json::from_str(&event.data).ok().map(Self::Lock),
             _ => None,
         }
     }
@@ -60,12 +57,6 @@ impl News {
 impl Hello {
     /// What the server would say now to one who asks.
     pub(super) fn event(&self) -> Option<Event> {
-        let data = self.serialize(&Serializer::json_compatible()).ok()?;
-        Some(Event { name: HELLO.to_owned(), data: json_of(&data).into() })
+        Some(Event { name: HELLO.to_owned(), data: json::to_string(self).ok()? })
     }
-}
-
-/// By the browser's own parser: answers are read by way of it too, so these types need one reader and not two.
-fn parsed<T: DeserializeOwned>(text: &str) -> Option<T> {
-    serde_wasm_bindgen::from_value(JSON::parse(text).ok()?).ok()
 }

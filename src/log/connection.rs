@@ -16,6 +16,7 @@ use indexed_db_futures::prelude::*;
 use js_sys::JsString;
 use wasm_bindgen_futures::spawn_local;
 
+use super::failure::said;
 use super::{LOG, MANIFEST, SEGMENTS};
 
 /// The IndexedDB schema's version. It says nothing about what is in the stores: entries carry their own format.
@@ -149,6 +150,7 @@ fn explain(error: &OpenDbError) -> String {
         OpenDbError::NullFactory | OpenDbError::UnsupportedEnvironment => {
             "this browser has no IndexedDB here".into()
         }
-        other => other.to_string(),
+        OpenDbError::Base(error) => said(error),
+        OpenDbError::VersionZero => "a version is never zero".into(),
     }
 }

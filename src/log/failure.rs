@@ -33,7 +33,7 @@ impl Failure {
     pub(super) fn of(error: Error) -> Self {
         match error {
             Error::DomException(exception) => Self::of_exception(exception.as_sys()),
-            other => Self::Lost(other.to_string()),
+            other => Self::Lost(said(&other)),
         }
     }
 
@@ -44,6 +44,20 @@ impl Failure {
             "ConstraintError" => Self::Taken,
             name => Self::Lost(format!("{name}: {}", exception.message())),
         }
+    }
+}
+
+/// What an error says. Of a value that is of another kind than was stored, not which: the words for that would bring in how a double is
+/// written.
+pub(super) fn said(error: &Error) -> String {
+    match error {
+        Error::DomException(exception) => {
+            let exception = exception.as_sys();
+            format!("{}: {}", exception.name(), exception.message())
+        }
+        Error::Serialisation(_) => "a value is of another kind than was stored".to_owned(),
+        Error::MissingData(missing) => missing.to_string(),
+        Error::Unknown(error) => error.to_string(),
     }
 }
 

@@ -60,9 +60,7 @@ impl HttpRemote {
     /// Posts something that may be the last that this page does: the browser sends it even when the page is gone by then
     /// (`keepalive`; elsewhere, Firefox before 133, it may be lost). Nobody hears whether it arrived.
     pub(crate) async fn post_last(&self, path: &str, message: &impl Serialize) {
-        let Ok(message) = message.serialize(&serde_wasm_bindgen::Serializer::json_compatible()) else {
-            return;
-        };
+        let message = json_of(message);
         let Ok(token) = self.bearer().await else { return };
         let mut headers =
             vec![("Content-Type", "application/json".to_owned()), (PROTOCOL_HEADER, PROTOCOL.to_string())];
@@ -71,7 +69,7 @@ impl HttpRemote {
         let options = object([
             ("method", "POST".into()),
             ("headers", object(headers)),
-            ("body", json_of(&message).into()),
+            ("body", message.into()),
             ("keepalive", true.into()),
             ("redirect", "manual".into()),
         ]);

@@ -6,7 +6,7 @@ mod live;
 mod page;
 mod retry_after;
 
-use js_sys::{Function, JsString};
+use js_sys::{Array, Function, JsString};
 use landfall_core::ports::{Remote, RemoteError};
 use landfall_core::protocol::{Download, Page, Upload, UploadAnswer};
 use serde::Serialize;
@@ -14,7 +14,7 @@ use serde::de::DeserializeOwned;
 use wasm_bindgen::JsValue;
 
 pub(crate) use self::exchange::message_of;
-use crate::body::{JsBody, json_of, parse_answer};
+use crate::body::{self, JsBody, arrived, json_of, outline_of};
 
 /// How long one request may take, its answer's body included.
 const TIMEOUT_MS: u32 = 30_000;
@@ -48,16 +48,14 @@ impl HttpRemote {
         request: &impl Serialize,
     ) -> Result<A, RemoteError> {
         let text = self.ask(path, request).await?;
-        read(parse_answer(&text).map_err(|error| unreadable(&error))?)
+        let parts = outline_of(&text).map_err(|error| unreadable(&error))?;
+        let bodies = arrived(&parts);
+        told(&parts, bodies)
     }
 
     /// The text of an answer.
     async fn ask(&self, path: &str, request: &impl Serialize) -> Result<JsString, RemoteError> {
-        // Bodies pass through as they are: the request is one object of JavaScript's before it is text.
-        let request = request
-            .serialize(&serde_wasm_bindgen::Serializer::json_compatible())
-            .map_err(|error| RemoteError::Network(format!("the request cannot be written: {error}")))?;
-        self.exchange(&format!("{}/{path}", self.url), json_of(&request)).await
+        self.exchange(&format!("{}/{path}", self.url), json_of(request)).await
     }
 }
 
@@ -65,8 +63,9 @@ fn unreadable(error: &JsValue) -> RemoteError {
     RemoteError::Foreign(exchange::message_of(error))
 }
 
-fn read<A: DeserializeOwned>(answer: JsValue) -> Result<A, RemoteError> {
-    serde_wasm_bindgen::from_value(answer).map_err(|error| RemoteError::Foreign(error.to_string()))
+/// What an answer's outline says.
+fn told<A: DeserializeOwned>(parts: &Array, bodies: Vec<JsBody>) -> Result<A, RemoteError> {
+    body::read(parts, bodies).map_err(|error| RemoteError::Foreign(error.to_string()))
 }
 
 impl Remote<JsBody> for HttpRemote {

@@ -1,12 +1,12 @@
 //! A page of a download, read by columns: to ask each row for each of its fields would cost more than all the rest of a pull.
 
-use js_sys::{Array, Float64Array, JsString, Uint32Array};
+use js_sys::{Array, Float64Array, JsString};
 use landfall_core::ports::RemoteError;
 use landfall_core::protocol::{EntityRow, Page};
 use wasm_bindgen::prelude::*;
 
-use super::{read as read_plain, unreadable};
-use crate::body::{JsBody, page_of};
+use super::{told, unreadable};
+use crate::body::{JsBody, arrived, page_of};
 use crate::log::integer;
 
 /// Of each row: which table it is of, its version and its time.
@@ -15,19 +15,19 @@ const FACTS: usize = 3;
 /// The page that an answer's text is.
 pub(super) fn read(text: &JsString) -> Result<Page<JsBody>, RemoteError> {
     let parts = page_of(text).map_err(|error| unreadable(&error))?;
-    let mut page: Page<JsBody> = read_plain(parts.get(0))?;
-    if parts.length() > 1 {
-        page.entities = rows(&parts);
+    let bodies = arrived(&parts);
+    // Rows that are not by columns are in the outline.
+    if parts.length() <= 2 {
+        return told(&parts, bodies);
     }
-    Ok(page)
+    Ok(Page { entities: rows(&parts, bodies), ..told(&parts, Vec::new())? })
 }
 
-fn rows(parts: &Array) -> Vec<EntityRow<JsBody>> {
+fn rows(parts: &Array, bodies: Vec<JsBody>) -> Vec<EntityRow<JsBody>> {
     let tables: Vec<String> =
-        parts.get(1).unchecked_into::<Array>().iter().filter_map(|table| table.as_string()).collect();
-    let facts = parts.get(2).unchecked_into::<Float64Array>().to_vec();
-    let [ids, names] = [3, 4].map(|at| parts.get(at).as_string().unwrap_or_default());
-    let bodies = JsBody::all_numbered(&parts.get(5).unchecked_into::<Uint32Array>().to_vec());
+        parts.get(2).unchecked_into::<Array>().iter().filter_map(|table| table.as_string()).collect();
+    let facts = parts.get(3).unchecked_into::<Float64Array>().to_vec();
+    let [ids, names] = [4, 5].map(|at| parts.get(at).as_string().unwrap_or_default());
     let mut names = names.split('\n');
     let columns = bodies.into_iter().zip(ids.split('\n')).zip(facts.chunks_exact(FACTS));
     columns

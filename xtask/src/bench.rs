@@ -31,7 +31,7 @@ pub(crate) struct Options {
     /// Only these workloads, with semicolons between: 'single;start synced'
     #[arg(long, value_name = "NAMES")]
     workloads: Option<String>,
-    /// Only these parts: chromium,throttled,growth,firefox,webkit
+    /// Only these parts: chromium,throttled,growth,first-sync,firefox,webkit
     #[arg(long, value_name = "NAMES")]
     parts: Option<String>,
 }
@@ -79,6 +79,9 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
     browsers::install(&wanted.iter().map(|(browser, _)| *browser).collect::<Vec<_>>());
     let mut workshop = Workshop::new();
     workshop.need(Need::Pkg)?;
+    if options.wants("first-sync") {
+        workshop.need(Need::Server)?;
+    }
     for (_, need) in wanted {
         workshop.need(need)?;
     }

@@ -170,7 +170,7 @@ pub fn pack_entry<B: Body>(entry: &Entry<B>) -> Result<Packed<B>, CodecError> {
         p: entry.prev.clone(),
         r: rows,
     };
-    Ok(Packed { head: serde_json::to_string(&head).map_err(damaged)?, bodies })
+    Ok(Packed { head: json::to_string(&head).map_err(damaged)?, bodies })
 }
 
 /// A stored entry.
@@ -198,7 +198,7 @@ pub fn mark_of<B>(packed: &Packed<B>) -> Result<Mark, CodecError> {
 pub fn pack_segment<B: Body>(rows: &[Change<B>]) -> Result<Packed<B>, CodecError> {
     let (rows, bodies) = Rows::pack(rows);
     let head = SegmentHead { v: FORMAT, r: rows };
-    Ok(Packed { head: serde_json::to_string(&head).map_err(damaged)?, bodies })
+    Ok(Packed { head: json::to_string(&head).map_err(damaged)?, bodies })
 }
 
 /// A stored segment's rows.

@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     body::Body,
-    planted,
+    json, planted,
     ports::{SegmentKey, Swap},
     schema::Schema,
     sorted::{SortedMap, SortedSet, sort_by},
@@ -205,5 +205,5 @@ pub fn drop_compacted<B>(manifest: &Manifest) -> Result<Option<Swap<B>>, CodecEr
 }
 
 fn write(manifest: &Manifest) -> Result<String, CodecError> {
-    serde_json::to_string(manifest).map_err(|error| CodecError::Damaged(error.to_string()))
+    json::to_string(manifest).map_err(|error| CodecError::Damaged(error.to_string()))
 }

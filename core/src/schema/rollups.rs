@@ -8,7 +8,7 @@ use super::{
     Field, FieldKind, Schema, SchemaError, Table,
     parse::{at, error, name, object, only},
 };
-use crate::sorted::SortedMap;
+use crate::{canonical, sorted::SortedMap};
 
 /// A value of a record that follows from its children. Nobody writes it: it is derived on each device, and changes in the
 /// same entry as what it follows from.
@@ -76,9 +76,8 @@ impl fmt::Display for Rollup {
         }
         write!(to, " in {child} by {by}")?;
         for (at, (field, values)) in only.iter().enumerate() {
-            // As a double, so that page and worker say the same of a number however it was written.
-            let word = |value: &Value| value.as_f64().map_or_else(|| value.to_string(), |n| n.to_string());
-            let values: Vec<String> = values.iter().map(word).collect();
+            // So that page and worker say the same of a number however it was written.
+            let values: Vec<String> = values.iter().map(canonical::text).collect();
             write!(to, " {} {field} is {}", if at == 0 { "where" } else { "and" }, values.join(" or "))?;
         }
         Ok(())

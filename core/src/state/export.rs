@@ -5,6 +5,7 @@ use std::fmt::Write;
 use super::State;
 use crate::{
     body::Body,
+    json,
     log::{codec, entry::Change, release::Requirement},
     sorted::sort_by,
 };
@@ -17,7 +18,7 @@ impl<B: Body> State<B> {
     pub fn export(&self) -> String {
         let mut text = format!("head {} {}\n", self.head.key, self.head.mark.0);
         if self.requires != Requirement::default() {
-            let required = serde_json::to_string(&self.requires).unwrap_or_default();
+            let required = json::to_string(&self.requires).unwrap_or_default();
             // Writing to a `String` cannot fail.
             let _ = writeln!(text, "requires {required}");
         }

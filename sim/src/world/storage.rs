@@ -4,7 +4,7 @@ use std::{cell::Cell, rc::Rc};
 
 use landfall_core::{
     log::memory::Fault as LogFault,
-    ports::{Appended, Durability, Log, Packed, Room, Snapshot, StoreError, Stored, Swap},
+    ports::{Appended, Durability, Log, Packed, Room, SegmentKey, Snapshot, StoreError, Stored, Swap},
 };
 
 use super::{Commons, database::Database};

@@ -153,10 +153,11 @@ impl<P: Ports> Engine<P> {
         if let Some(at) = mutations.iter().position(|id| pacing.alone.contains(id)) {
             mutations.truncate(at.max(1));
         }
+        let fields: Vec<&P::Body> =
+            mutations.iter().filter_map(|id| state.outbox.get(id)).map(|mutation| &mutation.data).collect();
         let mut bytes = 0_usize;
-        let fits = mutations.iter().position(|id| {
-            let fields = state.outbox.get(id).map_or(0, |mutation| mutation.data.to_json().len());
-            bytes = bytes.saturating_add(fields + OPERATION_BYTES);
+        let fits = Body::lengths(&fields).into_iter().position(|length| {
+            bytes = bytes.saturating_add(length + OPERATION_BYTES);
             bytes > terms.batch_bytes_max
         });
         mutations.truncate(fits.unwrap_or(usize::MAX).max(1));
