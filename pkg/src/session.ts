@@ -14,7 +14,8 @@ export class Session {
   /** Of these, the calls that wait for the network: nobody who closes waits for them. */
   readonly #passes = new Set<(error: LandfallError) => void>()
   readonly #forget: () => void
-  readonly #copy: (fields: unknown, absent: string[]) => number
+  /** The engine's own function, asked for once. */
+  #copy: ((fields: unknown, absent: string[]) => number) | undefined
   /** The writes of this turn. */
   #writes: Writes | undefined
   #ended = () => {}
@@ -23,7 +24,6 @@ export class Session {
   constructor(engine: Engine, client: Client) {
     this.#engine = engine
     this.#client = client
-    this.#copy = client.copier()
     this.#forget = engine.onDeath(death => {
       for (const reject of this.#underWay) reject(death)
       this.#underWay.clear()
@@ -61,6 +61,7 @@ export class Session {
    * knows the copy; what is `undefined` goes to `absent`.
    */
   copy(fields: unknown, isChange: boolean, absent: string[]): number {
+    this.#copy ??= this.#client.copier()
     try {
       return this.#copy(fields, absent)
     } catch (refusal) {

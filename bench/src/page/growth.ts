@@ -23,7 +23,7 @@ export function growth(stage: Stage): Growth {
           await store.createMany(makeItems(from, Math.min(createsAtOnce, size - from), size / groupSize))
       const one = (await store.queryGroup(groupName(1)))[0]
       localStorage.setItem('one', one?.id ?? '')
-      await settle()
+      await settle(2_500)
       await store.close()
     },
     async measure(size) {

@@ -18,8 +18,8 @@ function sleep(ms: number): Promise<void> {
 }
 
 /** Lets what an engine (compaction) or the browser (its start) is busy with end before something else is measured. */
-export async function settle(): Promise<void> {
-  await sleep(500)
+export async function settle(ms = 500): Promise<void> {
+  await sleep(ms)
   // Where the harness can see what the browser does, it answers when that is nothing.
   await mark('quiet')
 }

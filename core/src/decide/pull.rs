@@ -25,7 +25,7 @@ use crate::{
     body::Body,
     log::entry::{Base, Cursor, FullPull, Id, Seen, ServerCopy},
     planted,
-    protocol::{DeletionReason, DeletionRow, Page},
+    protocol::{DeletionReason, DeletionRow, EPOCH_CHANGED, Page},
     pull::{self, Set},
     sorted::SortedMap,
     state::Meta,
@@ -68,7 +68,7 @@ pub(super) fn take<B: Body>(
     }
     // Or it is of before a restoration that another release's set has told of; or of after one that nobody has heard of yet.
     if known.is_none() && draft.meta(Meta::EPOCH).is_some_and(|known| known != page.epoch) {
-        begin_anew(draft, writing, &set.key, "epoch-changed");
+        begin_anew(draft, writing, &set.key, EPOCH_CHANGED);
         return None;
     }
     let came_on = place != Some(page.cursor.as_str());

@@ -6,7 +6,7 @@
 
 use serde_json::Value;
 
-use super::common::common_lines;
+use super::lines::common_lines;
 
 /// Both sides' changes in one text, if none of them meets another. Who began without a text began with an empty one.
 pub(super) fn merge(base: Option<&Value>, ours: &Value, theirs: &Value) -> Option<Value> {

@@ -1,9 +1,8 @@
 //! What kind of failure it is, and what helps: the one table of it (F9, FAULTS).
 
-use crate::planted;
 use serde::{Deserialize, Serialize};
 
-use crate::{activity::Held, ports::RemoteError};
+use crate::{activity::Held, planted, ports::RemoteError, protocol::EPOCH_CHANGED};
 
 /// The four kinds of failure (F9).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -86,7 +85,7 @@ pub fn remedy(error: &RemoteError) -> Remedy {
                 (401, _) if planted!("unauthenticated-parks") => Remedy::Halve { class: Class::Critical },
                 (401, _) => Remedy::Hold(Held::Unauthenticated),
                 (403, "principal-mismatch") => Remedy::Hold(Held::PrincipalMismatch),
-                (409, "epoch-changed") | (410, "cursor-expired") => Remedy::PullInFull,
+                (409, EPOCH_CHANGED) | (410, "cursor-expired") => Remedy::PullInFull,
                 (409 | 412, _) => Remedy::Halve { class: Class::Conflict },
                 // Of a download: no other set is the worse for it.
                 (404, "unknown-scope") => Remedy::Halve { class: Class::Validation },

@@ -16,6 +16,9 @@ pub const PROTOCOL: u32 = 1;
 /// The header that both sides send. An answer without it is not our server's and acknowledges nothing.
 pub const PROTOCOL_HEADER: &str = "landfall-protocol";
 
+/// The code of a refusal: the server has another epoch than the one that is named, or a pull finds that it has.
+pub const EPOCH_CHANGED: &str = "epoch-changed";
+
 /// `POST /api/sync/upload`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]

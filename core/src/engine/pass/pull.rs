@@ -20,13 +20,20 @@ use crate::{
     log::entry::{Cursor, Id, MutationState},
     planted,
     ports::{Durability, Event, Phase, Ports, Remote, RemoteError},
-    protocol::{Download, PROTOCOL, Page},
+    protocol::{Download, EPOCH_CHANGED, PROTOCOL, Page},
     pull::{Plan, Set, is_in},
     sorted::{SortedMap, SortedSet},
     state::{Meta, State},
 };
 
-const PAGE_ROWS: u32 = 1_000;
+/// The most rows of a page,
+const PAGE_ROWS_MAX: u32 = 1_000;
+/// the fewest, however slow the device is,
+const PAGE_ROWS_MIN: u32 = 125;
+/// and those of the first one that there ever is: it comes soon, and somebody waits to see anything at all.
+const PAGE_ROWS_FIRST: u32 = 250;
+/// A page that takes longer than this stops a device for as long as a person notices: the next has half as many rows.
+const PAGE_MS_MAX: u64 = 50;
 /// How often a set is begun anew in one pull. More often than that, a server does not know which one it is.
 const BEGINNINGS_MAX: u32 = 3;
 
@@ -47,11 +54,30 @@ pub(in crate::engine) struct Pulling {
     plan: RefCell<Rc<Plan>>,
     /// When each set was last reached, by the device's clock. A pull that brings nothing is not stored.
     reached: RefCell<SortedMap<Id, u64>>,
+    /// As many rows as the next page is to have.
+    page_rows: Cell<u32>,
 }
 
 impl Pulling {
     pub(in crate::engine) fn new(plan: Plan) -> Self {
-        Self { plan: RefCell::new(Rc::new(plan)), reached: RefCell::default() }
+        Self {
+            plan: RefCell::new(Rc::new(plan)),
+            reached: RefCell::default(),
+            page_rows: Cell::new(PAGE_ROWS_MAX),
+        }
+    }
+
+    /// A page was stored in that time.
+    fn pace(&self, ms: u64) {
+        let rows = self.page_rows.get();
+        let next = if ms > PAGE_MS_MAX {
+            rows / 2
+        } else if ms <= PAGE_MS_MAX / 2 {
+            rows * 2
+        } else {
+            rows
+        };
+        self.page_rows.set(next.clamp(PAGE_ROWS_MIN, PAGE_ROWS_MAX));
     }
 }
 
@@ -246,7 +272,7 @@ impl<P: Ports> Engine<P> {
                     return Ok(Err(RemoteError::Foreign(message.to_owned())));
                 }
                 beginnings += 1;
-                self.begin_anew(set, "epoch-changed".to_owned()).await?;
+                self.begin_anew(set, EPOCH_CHANGED.to_owned()).await?;
                 continue;
             }
             let (has_more, rows) = (page.has_more, page.entities.len() + page.deletions.len());
@@ -260,7 +286,13 @@ impl<P: Ports> Engine<P> {
             let is_plain = cursor.as_ref().is_none_or(|cursor| cursor.full.is_none());
             let next = (has_more && is_plain).then(|| page.cursor.clone());
             let command = Command::Pull { set: set.clone(), from: cursor, heard, page };
-            let stored = self.submit(command, Durability::Relaxed);
+            let stored = async {
+                let clock = self.ports.clock();
+                let since = clock.elapsed_ms();
+                let stored = self.submit(command, Durability::Relaxed).await;
+                self.pulling.pace(clock.elapsed_ms().saturating_sub(since));
+                stored
+            };
             let stored = match next {
                 None => stored.await?,
                 Some(next) => {
@@ -287,12 +319,18 @@ impl<P: Ports> Engine<P> {
             cursor: from.clone(),
             entity_types: set.tables.iter().map(ToString::to_string).collect(),
             scope: set.scope.as_deref().map(ToOwned::to_owned),
-            limit: Some(PAGE_ROWS),
+            limit: Some(self.page_rows(from.as_deref())),
             last_sync: None,
         };
         let heard = self.state().heard(&set.tables);
         let sent_at = self.ports.clock().elapsed_ms();
         Asked { from, heard, sent_at, answer: self.ports.remote().pull(&download).await }
+    }
+
+    /// How many rows to ask for, after that place.
+    fn page_rows(&self, from: Option<&str>) -> u32 {
+        let rows = self.pulling.page_rows.get();
+        if from.is_none() { rows.min(PAGE_ROWS_FIRST) } else { rows }
     }
 
     async fn begin_anew(&self, set: &Set, code: String) -> Result<(), Error> {
