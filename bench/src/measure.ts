@@ -20,6 +20,10 @@ export interface Plan {
   readonly bundles: readonly Bundle[]
   readonly rounds: number
   readonly fewRounds: number
+  /** In how many of them the peers take part: they are slow, and what is told of them is a ratio to raw in the same round. */
+  readonly peerRounds: number
+  /** Called after each round with what there is by then: a run that is cut short has not been for nothing. */
+  readonly keep: (results: Results) => Promise<void>
   /** Absent: all of them. */
   readonly parts: readonly string[] | undefined
   readonly workloads: readonly string[] | undefined
@@ -36,6 +40,7 @@ export interface Results {
   readonly minutes: number
   readonly rounds: number
   readonly fewRounds: number
+  readonly peerRounds: number
   readonly bundles: readonly Bundle[]
   readonly about: Readonly<Record<string, About>>
   /** By what they call themselves. */
@@ -59,7 +64,7 @@ const say = (line: string) => process.stderr.write(`${line}\n`)
 
 export async function measureAll(plan: Plan): Promise<Results> {
   const startedAt = new Date()
-  const { site, bundles, rounds, fewRounds } = plan
+  const { site, bundles, rounds, fewRounds, peerRounds } = plan
   const failures: Record<string, string> = {}
   const wantsPart = (part: string) => plan.parts?.includes(part) ?? true
   const minutes = () => (Date.now() - startedAt.getTime()) / 60_000
@@ -105,12 +110,28 @@ export async function measureAll(plan: Plan): Promise<Results> {
       // Its bytes and counts are the same, and its times are long: once is enough.
       if (number === 1) await firstSyncRound(new Round(slow, number, 'slow', throttling), wire, false)
     })
+  const results = (done: number): Results => ({
+    startedAt: startedAt.toISOString(),
+    minutes: minutes(),
+    rounds: done,
+    fewRounds: Math.min(fewRounds, done),
+    peerRounds: Math.min(peerRounds, done),
+    bundles,
+    about,
+    browsers,
+    chromium: main.samples.all,
+    throttled: slow.samples.all,
+    growth: grown.samples.all,
+    firefox: others.firefox.samples.all,
+    webkit: others.webkit.samples.all,
+    failures,
+  })
   for (let number = 0; number <= rounds; number += 1) {
     const isFew = number > 0 && number <= fewRounds
     if (wantsPart('chromium')) {
       // What the first round warms is the machine, for which our own three are enough.
       const ownRound = new Round({ ...main, contestants: own }, number)
-      const round = number === 0 ? ownRound : new Round(main, number)
+      const round = number === 0 || number > peerRounds ? ownRound : new Round(main, number)
       await guarded('warm', () => warmRound(round, isFew))
       await guarded('cold', () => coldRound(round, fewRounds))
       if (isFew) {
@@ -136,23 +157,10 @@ export async function measureAll(plan: Plan): Promise<Results> {
       await guarded('growth', () => growthRound(new Round(grown, number), mine))
     if (wantsPart('first-sync') && isFew) await firstSync(number)
     say(`round ${number} of ${rounds}${number === 0 ? ' (warm-up, dropped)' : ''}, ${minutes().toFixed(1)} minutes`)
+    if (number > 0) await plan.keep(results(number))
   }
   await wire?.close()
-  return {
-    startedAt: startedAt.toISOString(),
-    minutes: minutes(),
-    rounds,
-    fewRounds,
-    bundles,
-    about,
-    browsers,
-    chromium: main.samples.all,
-    throttled: slow.samples.all,
-    growth: grown.samples.all,
-    firefox: others.firefox.samples.all,
-    webkit: others.webkit.samples.all,
-    failures,
-  }
+  return results(rounds)
 }
 
 /** What the contestants say about themselves, and which browser it is. */

@@ -57,19 +57,24 @@ for (const name of names) await bundleAsked(folders, name)
 if (names.includes(ours)) await bundleWorker(folders)
 const site = await serve(folders.site, bundles, await peerServers(folders, names))
 const rounds = Number(options.rounds ?? (options.quick ? 3 : options.peers ? 4 : 9))
+const output = join(root, 'target', 'bench')
 const results = await measureAll({
   site,
   bundles,
   rounds,
   // Counts and sizes hardly differ from round to round.
-  fewRounds: Math.min(rounds, options.quick ? 1 : options.peers ? 2 : 3),
+  fewRounds: Math.min(rounds, options.quick || options.peers ? 1 : 3),
+  peerRounds: Math.ceil(rounds / 3),
+  async keep(sofar) {
+    await tell(sofar, output)
+    if (options.record) await record(sofar, folders.bench)
+  },
   parts: options.parts?.split(','),
   workloads: options.workloads?.split(';'),
 })
 await site.close()
 await rm(folders.site, { recursive: true })
 
-const output = join(root, 'target', 'bench')
 process.stdout.write(`${await tell(results, output)}\n`)
 if (options.record) await record(results, folders.bench)
 // That a peer cannot do something is a result; that we cannot is a failure.

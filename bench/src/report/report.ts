@@ -110,7 +110,7 @@ function report(results: Results): Report {
   const plots: Record<string, string> = {}
   const sections: string[] = []
   sections.push(
-    `Measured on ${results.startedAt.slice(0, 10)} in ${results.minutes.toFixed(0)} minutes: ${results.rounds} rounds after one of warm-up (${results.fewRounds} for sizes, counts, growth, the first sync and other browsers).`,
+    `Measured on ${results.startedAt.slice(0, 10)} in ${results.minutes.toFixed(0)} minutes: ${results.rounds} rounds after one of warm-up (${results.peerRounds} for the peers, ${results.fewRounds} for sizes, counts, growth, the first sync and other browsers).`,
     versionTable(results),
   )
   const isMeasured = (part: readonly Sample[]) => part.some(one => one.figure !== 'bundle' && !isFirstSync(one))
