@@ -158,10 +158,10 @@ pub struct Terms {
     pub one_table_per_batch: bool,
 }
 
-/// PROTOCOL, "Limits".
+/// PROTOCOL, "Limits": half of the operations that our server takes. The engine comes to so many by degrees.
 impl Default for Terms {
     fn default() -> Self {
-        Self { batch_max: 50, batch_bytes_max: 1_000_000, one_table_per_batch: false }
+        Self { batch_max: 500, batch_bytes_max: 1_000_000, one_table_per_batch: false }
     }
 }
 

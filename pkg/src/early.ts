@@ -1,6 +1,8 @@
-/** What a start reads of the store first: its manifest and its log, as one transaction saw them. */
+/** What a start reads of the store first, as one transaction saw it: its manifest, its log, and the segments that are not of the app's tables. */
 export interface Early {
   readonly manifest: unknown
+  readonly segmentKeys: unknown[]
+  readonly segments: unknown[]
   readonly keys: number[]
   readonly values: unknown[]
   /** Closes the connection by which it was read. Until then the next one is opened at once. */
@@ -48,15 +50,53 @@ export function readEarly(name: string, tenant: string, principal: string): Prom
   })
 }
 
-/** The engine's `src/log` knows these stores, and why a transaction is issued in one turn and committed in it. */
+/**
+ * The engine's `src/log` knows these stores, and why a transaction is issued in one turn and committed in it. The manifest alone comes first: of the log
+ * only what is not in the segments is wanted.
+ */
 function read(database: IDBDatabase, done: (early: Omit<Early, 'close'>) => void, failed: () => void): void {
-  const transaction = database.transaction(['log', 'manifest'])
+  const look = database.transaction('manifest')
+  const contents = look.objectStore('manifest').get(0)
+  look.oncomplete = () => {
+    try {
+      readFrom(database, goesOnAt(contents.result), done, failed)
+    } catch {
+      failed()
+    }
+  }
+  look.onabort = failed
+  look.commit()
+}
+
+/** Where the log goes on after what is in the segments. */
+function goesOnAt(manifest: unknown): number {
+  const parsed: unknown = typeof manifest === 'string' ? JSON.parse(manifest) : undefined
+  return Number((parsed as { through?: { k?: unknown } } | undefined)?.through?.k ?? 0)
+}
+
+function readFrom(
+  database: IDBDatabase,
+  from: number,
+  done: (early: Omit<Early, 'close'>) => void,
+  failed: () => void,
+): void {
+  const transaction = database.transaction(['log', 'segments', 'manifest'])
   const log = transaction.objectStore('log')
   const manifest = transaction.objectStore('manifest').get(0)
-  const keys = log.getAllKeys()
-  const values = log.getAll()
+  // A segment's key begins with the name of its keyspace, and those of tables come after the engine's own.
+  const own = IDBKeyRange.upperBound(['table:'], true)
+  const segmentKeys = transaction.objectStore('segments').getAllKeys(own)
+  const segments = transaction.objectStore('segments').getAll(own)
+  const keys = log.getAllKeys(IDBKeyRange.lowerBound(from))
+  const values = log.getAll(IDBKeyRange.lowerBound(from))
   transaction.oncomplete = () =>
-    done({ manifest: manifest.result, keys: keys.result as number[], values: values.result })
+    done({
+      manifest: manifest.result,
+      segmentKeys: segmentKeys.result,
+      segments: segments.result,
+      keys: keys.result as number[],
+      values: values.result,
+    })
   transaction.onabort = failed
   transaction.commit()
 }

@@ -8,6 +8,7 @@ use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
 use futures_util::future::{AbortHandle, Abortable};
+use gloo_timers::future::TimeoutFuture;
 use js_sys::encode_uri_component;
 use landfall_core::body::Body;
 use landfall_core::engine::{Engine, Identity};
@@ -31,6 +32,8 @@ use crate::log::IdbLog;
 use crate::remote::HttpRemote;
 use crate::signals::{Channel, Signal};
 
+/// So long after it was opened the store is asked how much room there is.
+const ROOM_MS: u32 = 1_000;
 /// What a Background Sync tag begins with; the database's name follows.
 const SYNC_TAG: &str = "landfall-sync:";
 
@@ -124,6 +127,15 @@ impl Instance {
         instance.watch();
         instance.wake();
         instance.occasion(Occasion::Opened);
+        spawn_local({
+            let this = Rc::downgrade(&instance);
+            // So that the first write need not, and what is shown first need not wait for it.
+            async move {
+                TimeoutFuture::new(ROOM_MS).await;
+                let Some(this) = this.upgrade().filter(|this| !this.is_ending()) else { return };
+                this.engine.ask_for_room().await;
+            }
+        });
         instance.begin_live(options, name);
         Ok(instance)
     }

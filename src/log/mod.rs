@@ -18,6 +18,7 @@ use std::cell::{Cell, RefCell};
 use futures_util::future::{OptionFuture, join};
 use indexed_db_futures::database::Database;
 use js_sys::Promise;
+use landfall_core::log::keyspace;
 use landfall_core::ports::{
     Appended, Durability, Log, Packed, Room, SegmentKey, Snapshot, StoreError, Stored, Swap,
 };
@@ -135,8 +136,8 @@ impl Log<JsBody> for IdbLog {
 
     async fn load(&self, keyspaces: &[String], from: u64) -> Result<Snapshot<JsBody>, StoreError> {
         let early = self.early.take();
-        if let Some(early) = early.filter(|_| keyspaces.is_empty()) {
-            let snapshot = early.snapshot(from);
+        if let Some(early) = early.filter(|_| keyspaces.iter().all(|keyspace| keyspace::is_own(keyspace))) {
+            let snapshot = early.snapshot(keyspaces, from);
             // That is a look at the manifest; the entries are asked for next.
             if from == u64::MAX {
                 self.early.replace(Some(early));

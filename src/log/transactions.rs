@@ -235,7 +235,7 @@ pub(super) fn packed(packed: &Packed<JsBody>) -> JsString {
     pack(&packed.head, &packed.bodies)
 }
 
-fn unpacked_segment(key: &SegmentKey, text: &JsValue) -> Result<Packed<JsBody>, Failure> {
+pub(super) fn unpacked_segment(key: &SegmentKey, text: &JsValue) -> Result<Packed<JsBody>, Failure> {
     unpacked(text, || format!("segment {} of {} is damaged", key.number, key.keyspace))
 }
 

@@ -30,7 +30,7 @@ use std::{
     rc::Rc,
 };
 
-use futures_util::{future::join, lock::Mutex};
+use futures_util::lock::Mutex;
 
 pub use self::{
     conflicts::{
@@ -141,8 +141,7 @@ impl<P: Ports> Engine<P> {
         };
         engine.ports.log().open(pack_entry(&engine.genesis(&identity.tenant))?).await?;
         let gate = engine.gate.lock().await;
-        let (reloaded, ()) = join(engine.reload(&[]), engine.ask_for_room()).await;
-        reloaded?;
+        engine.reload(&[]).await?;
         engine.check_running()?;
         engine.announce_release().await;
         drop(gate);

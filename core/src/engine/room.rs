@@ -5,7 +5,7 @@
 //! is held back, which only what empties the outbox may use ([`Command::may_use_reserve`]), and compactions. To mark a
 //! mutation and to take its answer is to write it about two and a half times: an outbox of up to 2 MB drains through 5.
 //!
-//! The store is asked how much room there is when it is opened, after a good part of that was written, and whenever
+//! The store is asked how much room there is before the first write, after a good part of that was written, and whenever
 //! something is about to be refused; so nobody pays for it who writes where there is room. Where the platform cannot say,
 //! nothing is held back.
 //!
@@ -42,6 +42,7 @@ const MAPPING_BYTES: u64 = 200;
 pub(super) struct Space {
     /// What was free when the store was asked, and how much of that is the reserve. `None`: nobody knows.
     known: Option<(u64, u64)>,
+    is_asked: bool,
     /// What was written here since.
     written: u64,
     /// What was written since the last compaction that was made for want of room; `None`: none ever was.
@@ -53,7 +54,7 @@ impl Space {
         let known = room.map(|Room { quota, usage }| {
             (quota.saturating_sub(usage), RESERVE_MAX.min(quota / RESERVE_PART))
         });
-        Self { known, written: 0, ..self }
+        Self { known, is_asked: true, written: 0, ..self }
     }
 
     fn wrote(self, bytes: u64) -> Self {
@@ -74,9 +75,12 @@ impl Space {
         self.known.and_then(|(_, reserve)| Some(self.free()?.saturating_sub(reserve)))
     }
 
-    /// Whether what is known is too old to go by.
+    /// Whether nobody has asked yet, or what is known is too old to go by.
     fn is_stale(self) -> bool {
-        self.known.is_some_and(|(free, reserve)| self.written >= free.saturating_sub(reserve) / ASK_PART)
+        !self.is_asked
+            || self
+                .known
+                .is_some_and(|(free, reserve)| self.written >= free.saturating_sub(reserve) / ASK_PART)
     }
 
     /// Whether even the reserve is half gone.
@@ -122,8 +126,8 @@ impl<P: Ports> Engine<P> {
         self.space.set(self.space.get().wrote(bytes));
     }
 
-    /// Asks the store. One that fails to answer knows nothing.
-    pub(super) async fn ask_for_room(&self) {
+    /// Asks the store. One that fails to answer knows nothing. The first write asks, if nobody has before: a start need not wait for it.
+    pub async fn ask_for_room(&self) {
         let room = self.ports.log().room().await.unwrap_or(None);
         self.space.set(self.space.get().asked(room));
     }

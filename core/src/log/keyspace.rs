@@ -15,6 +15,12 @@ const META: &str = "meta";
 const ACTIVITY: &str = "activity";
 const STATS: &str = "stats";
 
+/// Whether a keyspace is one of the engine's own.
+#[must_use]
+pub fn is_own(keyspace: &str) -> bool {
+    OWN.contains(&keyspace)
+}
+
 /// The keyspace of one of the app's tables. The prefix keeps it apart from the engine's own.
 #[must_use]
 pub fn of_table(table: &str) -> String {

@@ -218,17 +218,22 @@ impl<B: Body> State<B> {
     pub fn hold_table(&mut self, name: &str, runs: Vec<Vec<Change<B>>>) {
         let Some(definition) = self.schema.table(name) else { return };
         let mut table = Table::new(definition.indexes.clone());
+        let ids = if planted!("loaded-reference-left") { &IdMap::default() } else { &self.ids };
         for run in runs {
-            let (kept, gone): (Vec<_>, Vec<_>) = run.into_iter().partition(|row| !row.is_removal());
-            table.extend(kept.into_iter().filter_map(|row| {
-                let ids = if planted!("loaded-reference-left") { &IdMap::default() } else { &self.ids };
+            table.reserve(run.len());
+            let mut gone = Vec::new();
+            table.extend(run.into_iter().filter_map(|row| {
                 match references::exchange_in_row(&self.schema, ids, row) {
-                    Change::Record { id, row, .. } => Some((id, row?)),
+                    Change::Record { id, row: Some(record), .. } => Some((id, record)),
+                    Change::Record { id, row: None, .. } => {
+                        gone.push(id);
+                        None
+                    }
                     _ => None,
                 }
             }));
-            for row in gone {
-                table.remove(&row.key().1);
+            for id in gone {
+                table.remove(&id);
             }
         }
         for ((_, id), reason) in self.reasons.iter().filter(|((table, _), _)| **table == *name) {
@@ -247,6 +252,7 @@ impl<B: Body> State<B> {
     /// Folds the changes of one valid entry.
     pub fn apply(&mut self, changes: Vec<Change<B>>, observer: &mut impl Observer<B>) {
         let touches_reasons = self.touches_reasons(&changes);
+        self.reserve(&changes);
         for change in changes {
             match change {
                 Change::Record { table, id, row } => self.put_record(&table, &id, row, observer),
@@ -301,6 +307,23 @@ impl<B: Body> State<B> {
         }
     }
 
+    /// Makes room for many at once: to grow by doubling is to find a place for each key twice over.
+    fn reserve(&mut self, changes: &[Change<B>]) {
+        const MANY: usize = 100;
+        if changes.len() < MANY {
+            return;
+        }
+        let mutations =
+            changes.iter().filter(|change| matches!(change, Change::Mutation { row: Some(_), .. }));
+        self.outbox.reserve(mutations.count());
+        let tables: Vec<&Id> = changes.iter().filter_map(table_put).collect();
+        for of_one in tables.chunk_by(|one, next| one == next) {
+            if let Some(table) = self.tables.get_mut(of_one[0]) {
+                table.reserve(of_one.len());
+            }
+        }
+    }
+
     fn put_base(&mut self, key: (Id, Id), base: Option<Base<B>>) {
         let base = base.map(|base| references::exchange_in_base(&self.schema, &self.ids, &key.0, base));
         if base.as_ref().is_some_and(|base| references::base_holds_temporary(&self.schema, &key.0, base)) {
@@ -342,5 +365,13 @@ impl<B: Body> State<B> {
                 self.put_record(&child, &id, row, observer);
             }
         }
+    }
+}
+
+/// The table of a record that a change puts.
+fn table_put<B>(change: &Change<B>) -> Option<&Id> {
+    match change {
+        Change::Record { table, row: Some(_), .. } => Some(table),
+        _ => None,
     }
 }

@@ -63,10 +63,18 @@ impl Counts {
 }
 
 impl<B> Outbox<B> {
+    /// So many more are about to be put.
+    pub(crate) fn reserve(&mut self, more: usize) {
+        self.sequences.reserve(more);
+        self.by_record.reserve(more);
+    }
+
     pub(crate) fn put(&mut self, mutation: Rc<Mutation<B>>) {
-        if let Some(before) = self.get(&mutation.id)
-            && stands_the_same(before, &mutation)
-        {
+        if let Some(before) = self.get(&mutation.id) {
+            if !stands_the_same(before, &mutation) {
+                self.remove(&mutation.id.clone());
+                return self.add(mutation);
+            }
             let (was, is) = (before.state, mutation.state);
             for counts in
                 [Some(&mut self.counts), self.by_table.get_mut(&mutation.table)].into_iter().flatten()
@@ -77,9 +85,13 @@ impl<B> Outbox<B> {
             self.note_parked(&mutation);
             self.order.get_mut().touch([mutation.sequence]);
             self.by_sequence.insert(mutation.sequence, mutation);
-            return;
+        } else {
+            self.add(mutation);
         }
-        self.remove(&mutation.id.clone());
+    }
+
+    /// One that is not in it.
+    fn add(&mut self, mutation: Rc<Mutation<B>>) {
         let key = (mutation.table.clone(), mutation.record_id.clone());
         self.by_record.entry(key).or_default().insert(mutation.sequence);
         for dependency in &mutation.dependencies {

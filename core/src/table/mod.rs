@@ -175,13 +175,16 @@ impl<B: Body> Table<B> {
         Some(row.record)
     }
 
+    /// So many more records are about to be put.
+    pub fn reserve(&mut self, more: usize) {
+        self.rows.reserve(more);
+    }
+
     /// Puts many records at once, the later of two with the same id.
     ///
     /// The indexes are forgotten and built again at their next use: this is for loading. A few records among many
     /// that are already there and queried are better [put](Self::put) one by one.
     pub fn extend(&mut self, records: impl IntoIterator<Item = (Id, Record<B>)>) {
-        let records = records.into_iter();
-        self.rows.reserve(records.size_hint().0);
         for (id, record) in records {
             let row = self.row(record);
             self.rows.insert(id, row);
@@ -232,7 +235,12 @@ impl<B: Body> Table<B> {
 
     /// The records that a query asks for, as readers get them.
     pub fn select(&self, query: &Query) -> Result<Vec<B>, QueryError> {
-        Ok(self.views(&self.query(query)?))
+        let plan = self.plan(query)?;
+        if plan.fields.is_empty() {
+            let rows = window(self.rows.ordered().filter(|(_, row)| !row.record.deleted), &plan);
+            return Ok(self.views_of(&rows.collect::<Vec<_>>()));
+        }
+        Ok(self.views(&self.run(&plan)))
     }
 
     /// Several records as readers get them, without those that are absent or deleted. Those that nobody has read yet are
@@ -244,6 +252,10 @@ impl<B: Body> Table<B> {
             .filter_map(|id| Some((id, self.rows.get(id)?)))
             .filter(|(_, row)| !row.record.deleted)
             .collect();
+        self.views_of(&rows)
+    }
+
+    fn views_of(&self, rows: &[(&Id, &Row<B>)]) -> Vec<B> {
         let unread: Vec<_> =
             rows.iter().filter(|(id, row)| row.view.get().is_none() && self.reason(id).is_none()).collect();
         let made = B::records(

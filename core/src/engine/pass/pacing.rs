@@ -11,17 +11,33 @@ use crate::{
 };
 
 /// When the next request may go, and how much it may hold. In memory only: a restart tries everything at once.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(in crate::engine) struct Pacing {
     pub(super) backoff: Backoff,
     pub(super) pause: Option<Pause>,
-    /// How many mutations a batch may hold since one failed as a whole. `None`: as many as the remote takes.
-    pub(super) batch_limit: Option<usize>,
+    /// How many mutations a batch may hold: few at first and after one that failed as a whole, twice as many after each that got
+    /// through. So what a bad network makes travel twice is little, and a good one is not asked a hundred times.
+    pub(super) batch_limit: usize,
     /// The one mutation of the request before, if that failed, and why. If the next request gets through, the fault is the
     /// mutation's own.
     pub(super) suspect: Option<(Id, Refusal)>,
     /// Those whose own fault it was: each travels alone, so that no other has to wait for it again.
     pub(super) alone: HashSet<Id>,
+}
+
+/// As many mutations as the first batch may hold (PROTOCOL, "Limits").
+const BATCH_FIRST: usize = 50;
+
+impl Default for Pacing {
+    fn default() -> Self {
+        Self {
+            backoff: Backoff::default(),
+            pause: None,
+            batch_limit: BATCH_FIRST,
+            suspect: None,
+            alone: HashSet::new(),
+        }
+    }
 }
 
 /// No request for a while.

@@ -137,7 +137,7 @@ impl<P: Ports> Engine<P> {
     fn choose(&self) -> Chosen {
         let terms = self.ports.remote().terms();
         let pacing = self.pacing.borrow();
-        let limit = pacing.batch_limit.unwrap_or(usize::MAX).min(terms.batch_max).max(1);
+        let limit = pacing.batch_limit.min(terms.batch_max).max(1);
         let state = self.state();
         let wanted = Wanted {
             principal: &self.writer.principal,
@@ -169,10 +169,7 @@ impl<P: Ports> Engine<P> {
         let suspect = {
             let mut pacing = self.pacing.borrow_mut();
             pacing.backoff.reset();
-            pacing.batch_limit = match pacing.batch_limit {
-                Some(limit) if limit < self.ports.remote().terms().batch_max => Some(limit * 2),
-                _ => None,
-            };
+            pacing.batch_limit = (pacing.batch_limit * 2).min(self.ports.remote().terms().batch_max.max(1));
             let outbox = &self.state().outbox;
             pacing.alone.retain(|id| outbox.get(id).is_some());
             pacing.suspect.take().filter(|(id, _)| !marked.contains(id))
@@ -220,7 +217,7 @@ impl<P: Ports> Engine<P> {
                 return Ok(Next::AtOnce);
             }
             (Remedy::Halve { .. }, _) => {
-                self.pacing.borrow_mut().batch_limit = Some(marked.len().div_ceil(2));
+                self.pacing.borrow_mut().batch_limit = marked.len().div_ceil(2);
                 return Ok(Next::AtOnce);
             }
             (Remedy::BackOff { splits: true, retry_after_ms }, [alone]) if is_other => {
@@ -237,7 +234,7 @@ impl<P: Ports> Engine<P> {
                 let mut pacing = self.pacing.borrow_mut();
                 // Once is a hiccup. Twice may be something in it.
                 if pacing.backoff.failures() > 0 {
-                    pacing.batch_limit = Some(marked.len().div_ceil(2));
+                    pacing.batch_limit = marked.len().div_ceil(2);
                 }
             }
             (Remedy::BackOff { splits: false, .. }, _) if planted!("offline-costs-attempts") => {
