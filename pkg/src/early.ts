@@ -34,6 +34,8 @@ export function readEarly(name: string, tenant: string, principal: string): Prom
         const database = request.result
         const close = () => database.close()
         database.onversionchange = close
+        // Whoever never asks for it, since the engine could not be opened, is not to keep it.
+        setTimeout(close, TIMEOUT_MS)
         try {
           read(database, early => resolve({ ...early, close }), fail)
         } catch {

@@ -74,17 +74,19 @@ fn push(text: &mut String, difference: u64) {
         text.push('-');
     }
     let mut left = back.min(difference);
-    let from = text.len();
+    // As many digits as a number can have.
+    let mut digits = [b'0'; 20];
+    let mut first = digits.len();
     loop {
+        first -= 1;
         // Below ten.
-        text.push(char::from(b'0' + u8::try_from(left % 10).unwrap_or(0)));
+        digits[first] += u8::try_from(left % 10).unwrap_or(0);
         left /= 10;
         if left == 0 {
             break;
         }
     }
-    let digits: String = text.drain(from..).rev().collect();
-    text.push_str(&digits);
+    text.push_str(std::str::from_utf8(&digits[first..]).unwrap_or_default());
 }
 
 /// Reads a column, from its text or as a list.
