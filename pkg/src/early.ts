@@ -3,7 +3,7 @@ export interface Early {
   readonly manifest: unknown
   readonly segmentKeys: unknown[]
   readonly segments: unknown[]
-  readonly keys: number[]
+  readonly keys: unknown[]
   readonly values: unknown[]
   /** Closes the connection by which it was read. Until then the next one is opened at once. */
   close(): void
@@ -17,88 +17,56 @@ const TIMEOUT_MS = 5_000
  * as loading the engine does. `undefined` where there is nothing to read, or not now: the engine then does it by itself, and says what is wrong.
  */
 export function readEarly(name: string, tenant: string, principal: string): Promise<Early | undefined> {
-  return new Promise(resolve => {
-    const nothing = () => resolve(undefined)
-    setTimeout(nothing, TIMEOUT_MS)
-    try {
-      const request = indexedDB.open(`landfall:${[name, tenant, principal].map(encodeURIComponent).join(':')}`)
-      request.onupgradeneeded = () => {
-        // There is none. The engine will make it.
-        request.transaction?.abort()
-      }
-      request.onerror = event => {
-        event.preventDefault()
-        nothing()
-      }
-      request.onsuccess = () => {
-        const database = request.result
-        const close = () => database.close()
-        database.onversionchange = close
-        // Whoever never asks for it, since the engine could not be opened, is not to keep it.
-        setTimeout(close, TIMEOUT_MS)
-        try {
-          read(database, early => resolve({ ...early, close }), fail)
-        } catch {
-          fail()
-        }
-        function fail() {
-          close()
-          nothing()
-        }
-      }
-    } catch {
-      nothing()
-    }
-  })
+  const late = new Promise<undefined>(resolve => setTimeout(resolve, TIMEOUT_MS, undefined))
+  const database = `landfall:${[name, tenant, principal].map(encodeURIComponent).join(':')}`
+  return Promise.race([read(database).catch(() => undefined), late])
 }
 
-/**
- * The engine's `src/log` knows these stores, and why a transaction is issued in one turn and committed in it. The manifest alone comes first: of the log
- * only what is not in the segments is wanted.
- */
-function read(database: IDBDatabase, done: (early: Omit<Early, 'close'>) => void, failed: () => void): void {
+/** The engine's `src/log` knows these stores, and why a transaction is issued in one turn and committed in it. */
+async function read(name: string): Promise<Early> {
+  const opening = indexedDB.open(name)
+  // There is none: the engine will make it.
+  opening.onupgradeneeded = () => opening.transaction?.abort()
+  const database = await result(opening)
+  const close = () => database.close()
+  database.onversionchange = close
+  // Whoever never asks for it, since the engine could not be opened, is not to keep it.
+  setTimeout(close, TIMEOUT_MS)
+
+  // The manifest alone first: of the log only what is not in the segments is wanted.
   const look = database.transaction('manifest')
-  const contents = look.objectStore('manifest').get(0)
-  look.oncomplete = () => {
-    try {
-      readFrom(database, goesOnAt(contents.result), done, failed)
-    } catch {
-      failed()
-    }
-  }
-  look.onabort = failed
+  const contents = result(look.objectStore('manifest').get(0))
   look.commit()
+  const goesOn = IDBKeyRange.lowerBound(goesOnAt(await contents))
+  // A segment's key begins with the name of its keyspace, and those of tables come after the engine's own.
+  const own = IDBKeyRange.upperBound(['table:'], true)
+  const transaction = database.transaction(['log', 'segments', 'manifest'])
+  const [log, segments] = [transaction.objectStore('log'), transaction.objectStore('segments')]
+  const all = Promise.all([
+    result(transaction.objectStore('manifest').get(0)),
+    result(segments.getAllKeys(own)),
+    result(segments.getAll(own)),
+    result(log.getAllKeys(goesOn)),
+    result(log.getAll(goesOn)),
+  ])
+  transaction.commit()
+  const [manifest, segmentKeys, segmentValues, keys, values] = await all
+  return { manifest, segmentKeys, segments: segmentValues, keys, values, close }
+}
+
+/** Not when the transaction is complete: Chromium may say so before it has handed out a large value. */
+function result<T>(request: IDBRequest<T>): Promise<T> {
+  return new Promise((resolve, reject) => {
+    request.onsuccess = () => resolve(request.result)
+    request.onerror = event => {
+      event.preventDefault()
+      reject(request.error)
+    }
+  })
 }
 
 /** Where the log goes on after what is in the segments. */
 function goesOnAt(manifest: unknown): number {
   const parsed: unknown = typeof manifest === 'string' ? JSON.parse(manifest) : undefined
   return Number((parsed as { through?: { k?: unknown } } | undefined)?.through?.k ?? 0)
-}
-
-function readFrom(
-  database: IDBDatabase,
-  from: number,
-  done: (early: Omit<Early, 'close'>) => void,
-  failed: () => void,
-): void {
-  const transaction = database.transaction(['log', 'segments', 'manifest'])
-  const log = transaction.objectStore('log')
-  const manifest = transaction.objectStore('manifest').get(0)
-  // A segment's key begins with the name of its keyspace, and those of tables come after the engine's own.
-  const own = IDBKeyRange.upperBound(['table:'], true)
-  const segmentKeys = transaction.objectStore('segments').getAllKeys(own)
-  const segments = transaction.objectStore('segments').getAll(own)
-  const keys = log.getAllKeys(IDBKeyRange.lowerBound(from))
-  const values = log.getAll(IDBKeyRange.lowerBound(from))
-  transaction.oncomplete = () =>
-    done({
-      manifest: manifest.result,
-      segmentKeys: segmentKeys.result,
-      segments: segments.result,
-      keys: keys.result as number[],
-      values: values.result,
-    })
-  transaction.onabort = failed
-  transaction.commit()
 }
