@@ -37,7 +37,7 @@ async function read(name: string): Promise<Early> {
   const look = database.transaction('manifest')
   const contents = result(look.objectStore('manifest').get(0))
   look.commit()
-  const goesOn = IDBKeyRange.lowerBound(goesOnAt(await contents))
+  const goesOn = IDBKeyRange.lowerBound(lastCompacted(await contents), true)
   // A segment's key begins with the name of its keyspace, and those of tables come after the engine's own.
   const own = IDBKeyRange.upperBound(['table:'], true)
   const transaction = database.transaction(['log', 'segments', 'manifest'])
@@ -65,8 +65,8 @@ function result<T>(request: IDBRequest<T>): Promise<T> {
   })
 }
 
-/** Where the log goes on after what is in the segments. */
-function goesOnAt(manifest: unknown): number {
+/** The last entry that is in the segments: it may be as large as all of them. */
+function lastCompacted(manifest: unknown): number {
   const parsed: unknown = typeof manifest === 'string' ? JSON.parse(manifest) : undefined
   return Number((parsed as { through?: { k?: unknown } } | undefined)?.through?.k ?? 0)
 }

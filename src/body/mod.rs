@@ -44,7 +44,7 @@ extern "C" {
         version: Option<f64>,
     ) -> u32;
     #[wasm_bindgen(js_name = recordsOf)]
-    fn records_of(numbers: &[u32], words: &str, facts: &[f64]) -> Vec<u32>;
+    fn records_of(numbers: &[u32], ids: &str, sync_ids: &str, facts: &[f64]) -> Vec<u32>;
     #[wasm_bindgen(js_name = outlines)]
     fn outlines(numbers: &[u32], names: &Array, kinds: &mut [u8]) -> Option<Array>;
     #[wasm_bindgen(js_name = column)]
@@ -322,13 +322,14 @@ impl Body for JsBody {
             return rows.iter().map(|(body, id, metadata)| body.record(id, metadata)).collect();
         }
         let bodies: Vec<u32> = rows.iter().map(|(body, _, _)| body.number()).collect();
-        let mut words = String::with_capacity(rows.len() * 64);
+        let lines = |lines: &mut dyn Iterator<Item = &str>| lines.collect::<Vec<_>>().join("\n");
+        let ids = lines(&mut rows.iter().map(|(_, id, _)| *id));
+        let has_sync_ids = rows.iter().any(|(_, _, metadata)| metadata.sync_id.is_some());
+        let mut sync_ids =
+            rows.iter().map(|(_, _, metadata)| metadata.sync_id.as_deref().unwrap_or_default());
+        let sync_ids = if has_sync_ids { lines(&mut sync_ids) } else { String::new() };
         let mut facts = Vec::with_capacity(rows.len() * 5);
-        for (_, id, metadata) in rows {
-            words.push_str(id);
-            words.push('\n');
-            words.push_str(metadata.sync_id.as_deref().unwrap_or_default());
-            words.push('\n');
+        for (_, _, metadata) in rows {
             let or_nan = |value: Option<u64>| value.map_or(f64::NAN, number);
             facts.extend([
                 f64::from(metadata.status as u8),
@@ -338,7 +339,7 @@ impl Body for JsBody {
                 or_nan(metadata.version),
             ]);
         }
-        Self::all_numbered(&records_of(&bodies, &words, &facts))
+        Self::all_numbered(&records_of(&bodies, &ids, &sync_ids, &facts))
     }
 
     fn to_json(&self) -> String {

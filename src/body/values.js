@@ -306,7 +306,7 @@ function recordFrom(body, id, status, localUpdatedAt, serverUpdatedAt, syncId, d
     _version: version,
   }
   // Most records hold nothing that is nested, and looking costs less than making a list of what they hold.
-  for (const field in record) if (typeof record[field] === 'object' && record[field] !== null) return freezeDeep(record)
+  for (const field in body) if (typeof body[field] === 'object' && body[field] !== null) return freezeDeep(record)
   return freeze(record)
 }
 
@@ -322,22 +322,20 @@ const statuses = ['synced', 'modified', 'pending_upload', 'conflict']
 
 /**
  * Many records at once: a call from WebAssembly, and each string that it carries, costs more than making a record.
- * `words` holds an id and a mutation id (or nothing) for each, all on lines of their own; `facts` holds status, when
+ * `ids` holds a line for each, and so does `syncIds`, which is empty where none has one; `facts` holds status, when
  * it changed here and there, whether it is deleted, and the version, where NaN is none.
  */
-export function recordsOf(numbers, words, facts) {
-  const lines = words.split('\n')
-  const orNull = fact => (fact === fact ? fact : null)
+export function recordsOf(numbers, ids, syncIds, facts) {
+  const [idOf, syncIdOf] = [ids.split('\n'), syncIds === '' ? [] : syncIds.split('\n')]
   const records = new Uint32Array(numbers.length)
-  for (let at = 0; at < numbers.length; at++) {
-    const from = at * 5
+  for (let at = 0, from = 0; at < numbers.length; at++, from += 5) {
     const record = recordFrom(
       bodyOf(numbers[at]),
-      lines[at * 2],
+      idOf[at],
       statuses[facts[from]],
       orNull(facts[from + 1]),
       orNull(facts[from + 2]),
-      lines[at * 2 + 1] || null,
+      syncIdOf[at] || null,
       facts[from + 3] === 1,
       orNull(facts[from + 4]),
     )
@@ -345,6 +343,8 @@ export function recordsOf(numbers, words, facts) {
   }
   return records
 }
+
+const orNull = fact => (fact === fact ? fact : null)
 
 export function patched(number, changes, unset) {
   const copy = { ...bodyOf(number), ...bodyOf(changes) }

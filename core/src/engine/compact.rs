@@ -49,6 +49,12 @@ impl<P: Ports> Engine<P> {
         self.grown.set(Grown { entries, rows });
     }
 
+    /// So much of it is in segments. What came meanwhile is not.
+    fn shrink(&self, by: Grown) {
+        let Grown { entries, rows } = self.grown.get();
+        self.reset_grown(entries.saturating_sub(by.entries), rows.saturating_sub(by.rows));
+    }
+
     /// Whether it is time to compact.
     #[must_use]
     pub fn wants_compaction(&self) -> bool {
@@ -100,6 +106,10 @@ impl<P: Ports> Engine<P> {
             return Ok(false);
         };
         let through = through.clone();
+        let taken_in = Grown {
+            entries: entries.len(),
+            rows: entries.iter().map(|(_, entry)| entry.changes.len()).sum(),
+        };
         let asked = entries.iter().filter_map(|(_, entry)| entry.requires);
         let requires = asked.fold(manifest.requires, Requirement::raised_to);
         let rows = compaction::latest(entries.into_iter().flat_map(|(_, entry)| entry.changes));
@@ -133,8 +143,8 @@ impl<P: Ports> Engine<P> {
             return Ok(false);
         }
         let done = log.swap(swap).await?;
-        // Whoever was first: the log is short again.
-        self.reset_grown(0, 0);
+        // Whoever was first: the log is that much shorter.
+        self.shrink(taken_in);
         Ok(done)
     }
 }

@@ -24,6 +24,17 @@ use crate::{
 /// The rows of stored segments: by keyspace, a list for each run, oldest first.
 type Runs<B> = SortedMap<String, Vec<Vec<Change<B>>>>;
 
+/// The latest row of each key, and only that: rows of one run lie in the order of their keys and not of time, so one that is gone may
+/// have had the place in the order of writing that another has now.
+fn present<B>(mut runs: Vec<Vec<Change<B>>>) -> Vec<Change<B>> {
+    let rows = match runs.len() {
+        // Most often: a run has each key once.
+        1 => runs.remove(0),
+        _ => latest(runs.into_iter().flatten()).into_values().flat_map(SortedMap::into_values).collect(),
+    };
+    rows.into_iter().filter(|row| !row.is_removal()).collect()
+}
+
 /// An entry to look out for while catching up.
 #[derive(Clone, Copy)]
 pub(super) enum Watch<'m> {
@@ -232,12 +243,14 @@ impl<P: Ports> Engine<P> {
         if missing.is_empty() {
             return Ok(());
         }
-        let snapshot = self.ports.log().load(&keyspaces(&missing, false), self.through()).await?;
+        let from = self.through() + 1;
+        let snapshot = self.ports.log().load(&keyspaces(&missing, false), from).await?;
         let manifest = self.read_manifest(&snapshot)?;
         let head = self.state().head.clone();
         // The segments are of a later entry than our state, so the state goes there first; that needs the entries between.
         if head.key < manifest.through.key {
-            let behind = holds(&snapshot.entries, &head).map_err(|error| self.stop(error))?;
+            let behind =
+                head.key < from || holds(&snapshot.entries, &head).map_err(|error| self.stop(error))?;
             let valid =
                 valid_after(&head, &snapshot.entries, self.standing).map_err(|error| self.stop(error))?;
             if !behind || valid.gap {
@@ -351,7 +364,7 @@ impl<P: Ports> Engine<P> {
             let has_segments =
                 |keyspace: &String| manifest.segments.iter().any(|known| known.keyspace == *keyspace);
             let wanted: Vec<String> = keyspaces(&tables, true).into_iter().filter(has_segments).collect();
-            let snapshot = log.load(&wanted, self.through()).await?;
+            let snapshot = log.load(&wanted, self.through() + 1).await?;
             let generation = manifest.generation;
             manifest = self.read_manifest(&snapshot)?;
             if manifest.generation == generation {
@@ -366,11 +379,7 @@ impl<P: Ports> Engine<P> {
         let mut runs = self.runs(&manifest, snapshot)?;
         let mut state = State::new(std::rc::Rc::clone(&self.schema));
         for own in keyspace::OWN {
-            // The latest row of each key, and only that: rows of one run lie in the order of their keys and not of time, so
-            // one that is gone may have had the place in the order of writing that another has now.
-            let latest = latest(runs.remove(own).unwrap_or_default().into_iter().flatten());
-            let rows = latest.into_values().flat_map(SortedMap::into_values).filter(|row| !row.is_removal());
-            state.apply(rows.collect(), &mut ());
+            state.apply(present(runs.remove(own).unwrap_or_default()), &mut ());
         }
         for table in self.schema.tables.keys() {
             let keyspace = keyspace::of_table(table);

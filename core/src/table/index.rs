@@ -5,34 +5,44 @@ use std::collections::BTreeMap;
 use std::ops::Bound;
 
 use super::key::{self, Position, Positions};
-use super::{Order, Plan, Rows};
+use super::rows::{Place, Rows};
+use super::{Order, Plan};
 use crate::body::Body;
 use crate::log::entry::{Id, Record};
 
-/// Positions with the ids that they stand for.
+/// Positions, and where the rows that they stand for are.
 ///
 /// A tree and not a sorted vector: building is one sort either way, but after it a pull of 10,000 records puts
 /// them in one by one, and a vector would move half of itself for each.
-pub(super) struct Entries(BTreeMap<Position, Id>);
+pub(super) struct Entries(BTreeMap<Position, Place>);
 
 impl Entries {
     pub(super) fn build<B: Body>(fields: &[String], rows: &Rows<B>) -> Self {
-        let rows: Vec<(&Id, &Record<B>)> =
-            rows.iter().map(|(id, row)| (id, &row.record)).filter(|(_, record)| !record.deleted).collect();
-        let places = key::positions(fields, &rows);
-        Self(rows.iter().zip(places).filter_map(|((id, _), place)| Some((place?, (*id).clone()))).collect())
+        let (places, records): (Vec<Place>, Vec<(&Id, &Record<B>)>) = rows
+            .iter()
+            .filter(|(_, _, row)| !row.record.deleted)
+            .map(|(place, id, row)| (place, (id, &row.record)))
+            .unzip();
+        let positions = key::positions(fields, &records);
+        Self(
+            positions
+                .into_iter()
+                .zip(places)
+                .filter_map(|(position, place)| Some((position?, place)))
+                .collect(),
+        )
     }
 
-    fn range(&self, plan: &Plan) -> impl DoubleEndedIterator<Item = &Id> {
+    fn range(&self, plan: &Plan) -> impl DoubleEndedIterator<Item = Place> {
         plan.bounds()
             .map(|(lower, upper)| self.0.range::<[u8], _>((Bound::Included(lower), Bound::Excluded(upper))))
             .into_iter()
             .flatten()
-            .map(|(_, id)| id)
+            .map(|(_, place)| *place)
     }
 
-    pub(super) fn ids(&self, plan: &Plan) -> Vec<Id> {
-        window(self.range(plan), plan).cloned().collect()
+    pub(super) fn places(&self, plan: &Plan) -> Vec<Place> {
+        window(self.range(plan), plan).collect()
     }
 
     pub(super) fn count(&self, plan: &Plan) -> usize {
@@ -78,7 +88,12 @@ impl Index {
     }
 
     /// Keeps up with one record that was put, replaced or removed.
-    pub(super) fn change<B: Body>(&mut self, id: &Id, before: Option<&Record<B>>, after: Option<&Record<B>>) {
+    pub(super) fn change<B: Body>(
+        &mut self,
+        (place, id): (Place, &Id),
+        before: Option<&Record<B>>,
+        after: Option<&Record<B>>,
+    ) {
         let Some(Entries(entries)) = self.entries.get_mut() else { return };
         let mut positions = Positions::new(&self.fields);
         let old = before.and_then(|record| positions.of(id, record));
@@ -90,7 +105,7 @@ impl Index {
             entries.remove(&old);
         }
         if let Some(new) = new {
-            entries.insert(new, id.clone());
+            entries.insert(new, place);
         }
     }
 }

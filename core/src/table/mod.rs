@@ -154,12 +154,13 @@ impl<B: Body> Table<B> {
         self.live += usize::from(!record.deleted);
         let indexed = self.indexes.iter().any(Index::is_made).then(|| id.clone());
         let row = self.row(record);
-        let before = self.rows.insert(id, row).map(|row| row.record);
+        let (place, before) = self.rows.insert(id, row);
+        let before = before.map(|row| row.record);
         self.live -= usize::from(before.as_ref().is_some_and(|record| !record.deleted));
         if let Some(id) = indexed {
             let after = self.rows.get(&id).map(|row| &row.record);
             for index in &mut self.indexes {
-                index.change(&id, before.as_ref(), after);
+                index.change((place, &id), before.as_ref(), after);
             }
         }
         before
@@ -167,10 +168,10 @@ impl<B: Body> Table<B> {
 
     /// Takes a record away altogether; a deletion that is to be remembered is a [`put`](Self::put).
     pub fn remove(&mut self, id: &str) -> Option<Record<B>> {
-        let (id, row) = self.rows.remove(id)?;
+        let (place, id, row) = self.rows.remove(id)?;
         self.live -= usize::from(!row.record.deleted);
         for index in &mut self.indexes {
-            index.change(&id, Some(&row.record), None);
+            index.change((place, &id), Some(&row.record), None);
         }
         Some(row.record)
     }
@@ -189,7 +190,7 @@ impl<B: Body> Table<B> {
             let row = self.row(record);
             self.rows.insert(id, row);
         }
-        self.live = self.rows.values().filter(|row| !row.record.deleted).count();
+        self.live = self.rows.iter().filter(|(_, _, row)| !row.record.deleted).count();
         self.indexes.iter_mut().for_each(Index::forget);
     }
 
@@ -235,12 +236,15 @@ impl<B: Body> Table<B> {
 
     /// The records that a query asks for, as readers get them.
     pub fn select(&self, query: &Query) -> Result<Vec<B>, QueryError> {
-        let plan = self.plan(query)?;
+        Ok(self.views_of(&self.found(&self.plan(query)?)))
+    }
+
+    fn found(&self, plan: &Plan) -> Vec<(&Id, &Row<B>)> {
         if plan.fields.is_empty() {
-            let rows = window(self.rows.ordered().filter(|(_, row)| !row.record.deleted), &plan);
-            return Ok(self.views_of(&rows.collect::<Vec<_>>()));
+            return window(self.rows.ordered().filter(|(_, row)| !row.record.deleted), plan).collect();
         }
-        Ok(self.views(&self.run(&plan)))
+        // Who is in an index is neither deleted nor gone.
+        self.with_entries(plan, Entries::places).into_iter().filter_map(|place| self.rows.at(place)).collect()
     }
 
     /// Several records as readers get them, without those that are absent or deleted. Those that nobody has read yet are
@@ -284,11 +288,7 @@ impl<B: Body> Table<B> {
     /// Runs a checked query. A plan for an index that this table does not declare is right too, and slow.
     #[must_use]
     pub fn run(&self, plan: &Plan) -> Vec<Id> {
-        if plan.fields.is_empty() {
-            let live = self.rows.ordered().filter(|(_, row)| !row.record.deleted).map(|(id, _)| id);
-            return window(live, plan).cloned().collect();
-        }
-        self.with_entries(plan, Entries::ids)
+        self.found(plan).into_iter().map(|(id, _)| id.clone()).collect()
     }
 
     fn with_entries<T>(&self, plan: &Plan, read: impl FnOnce(&Entries, &Plan) -> T) -> T {

@@ -15,9 +15,11 @@ use crate::{
 pub(in crate::engine) struct Pacing {
     pub(super) backoff: Backoff,
     pub(super) pause: Option<Pause>,
-    /// How many mutations a batch may hold: few at first and after one that failed as a whole, twice as many after each that got
-    /// through. So what a bad network makes travel twice is little, and a good one is not asked a hundred times.
+    /// How many mutations a batch may hold: few at first and after one that failed as a whole, more after each that got through.
+    /// So what a bad network makes travel twice is little, and a good one is not asked a hundred times.
     pub(super) batch_limit: usize,
+    /// How many times more: fewer once a batch has failed, for then there is a size that is too large.
+    batch_growth: usize,
     /// The one mutation of the request before, if that failed, and why. If the next request gets through, the fault is the
     /// mutation's own.
     pub(super) suspect: Option<(Id, Refusal)>,
@@ -27,6 +29,9 @@ pub(in crate::engine) struct Pacing {
 
 /// As many mutations as the first batch may hold (PROTOCOL, "Limits").
 const BATCH_FIRST: usize = 50;
+/// 50, 200, and then as many as a remote takes.
+const BATCH_GROWTH: usize = 4;
+const BATCH_GROWTH_AFTER_FAILURE: usize = 2;
 
 impl Default for Pacing {
     fn default() -> Self {
@@ -34,9 +39,22 @@ impl Default for Pacing {
             backoff: Backoff::default(),
             pause: None,
             batch_limit: BATCH_FIRST,
+            batch_growth: BATCH_GROWTH,
             suspect: None,
             alone: HashSet::new(),
         }
+    }
+}
+
+impl Pacing {
+    pub(super) fn grow(&mut self, max: usize) {
+        self.batch_limit = self.batch_limit.saturating_mul(self.batch_growth).min(max.max(1));
+    }
+
+    /// A batch of so many failed as a whole.
+    pub(super) fn halve(&mut self, size: usize) {
+        self.batch_limit = size.div_ceil(2);
+        self.batch_growth = BATCH_GROWTH_AFTER_FAILURE;
     }
 }
 

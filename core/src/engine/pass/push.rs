@@ -169,7 +169,7 @@ impl<P: Ports> Engine<P> {
         let suspect = {
             let mut pacing = self.pacing.borrow_mut();
             pacing.backoff.reset();
-            pacing.batch_limit = (pacing.batch_limit * 2).min(self.ports.remote().terms().batch_max.max(1));
+            pacing.grow(self.ports.remote().terms().batch_max);
             let outbox = &self.state().outbox;
             pacing.alone.retain(|id| outbox.get(id).is_some());
             pacing.suspect.take().filter(|(id, _)| !marked.contains(id))
@@ -217,7 +217,7 @@ impl<P: Ports> Engine<P> {
                 return Ok(Next::AtOnce);
             }
             (Remedy::Halve { .. }, _) => {
-                self.pacing.borrow_mut().batch_limit = marked.len().div_ceil(2);
+                self.pacing.borrow_mut().halve(marked.len());
                 return Ok(Next::AtOnce);
             }
             (Remedy::BackOff { splits: true, retry_after_ms }, [alone]) if is_other => {
@@ -234,7 +234,7 @@ impl<P: Ports> Engine<P> {
                 let mut pacing = self.pacing.borrow_mut();
                 // Once is a hiccup. Twice may be something in it.
                 if pacing.backoff.failures() > 0 {
-                    pacing.batch_limit = marked.len().div_ceil(2);
+                    pacing.halve(marked.len());
                 }
             }
             (Remedy::BackOff { splits: false, .. }, _) if planted!("offline-costs-attempts") => {

@@ -11,7 +11,10 @@ use super::{
     *,
 };
 use crate::{
-    log::entry::{Id, MutationState},
+    log::{
+        entry::{Id, MutationState},
+        memory::Yields,
+    },
     outbox::{Waits, waits},
     protocol::{EntityRow, OperationResult, Outcome, Rejection},
 };
@@ -92,8 +95,42 @@ fn of_a_thousand_changes_in_one_go_the_refused_ones_and_what_needs_them_stay() {
         assert_eq!((engine.state().outbox.counts().parked, blocked), (6, 6));
         let sizes: Vec<usize> =
             fixture.script.pushed.borrow().iter().map(|upload| upload.operations.len()).collect();
-        assert_eq!(sizes, [50, 100, 200, 400, 444], "each that gets through lets the next be larger");
+        assert_eq!(sizes, [50, 200, 500, 444], "each that gets through lets the next be larger");
         assert_eq!(engine.pass_now().await.pushed, 0, "nothing of it is asked again");
+    });
+}
+
+/// A store whose requests take so many turns.
+#[derive(Debug)]
+struct Turns(Cell<u32>);
+
+impl Yields for Turns {
+    fn turns(&self) -> u32 {
+        self.0.get()
+    }
+}
+
+#[test]
+fn what_is_written_while_the_log_is_compacted_is_compacted_next() {
+    run(async {
+        let turns = Rc::new(Turns(Cell::new(5)));
+        let log = MemoryLog::new(Rc::<Turns>::clone(&turns));
+        let engine = open(&log, &Rc::default(), &Dice::new(5)).await;
+        let much = || (0..5_000).map(|n| json!({ "name": format!("{n}") })).collect::<Vec<_>>();
+        create_all(&engine, "assets", much()).await;
+        assert!(engine.wants_compaction());
+        let loads = engine.ports().log.loads();
+        let write = async {
+            while engine.ports().log.loads() == loads {
+                engine.ports().log.pause().await;
+            }
+            // The compaction's snapshot is taken, and on its way to it.
+            turns.0.set(0);
+            create_all(&engine, "assets", much()).await;
+        };
+        let (compacted, ()) = futures_util::future::join(engine.compact(), write).await;
+        assert!(compacted.unwrap() && engine.wants_compaction());
+        assert!(engine.compact().await.unwrap() && !engine.wants_compaction());
     });
 }
 

@@ -1,61 +1,14 @@
-//! JSON text read into shapes and written of them, with little code for each.
-//!
-//! `serde_json` reads an object into a struct, and an array as well; the second, which nothing here is ever written as, doubles the code
-//! of every shape. This reads objects alone.
+//! JSON text read into shapes.
 
-mod float;
-mod write;
+use std::borrow::Cow;
 
-use std::{borrow::Cow, fmt};
-
-use serde::de::{
-    DeserializeSeed, Deserializer, EnumAccess, Expected, MapAccess, SeqAccess, Unexpected, VariantAccess,
-    Visitor,
-};
+use serde::de::{DeserializeSeed, Deserializer, EnumAccess, MapAccess, SeqAccess, VariantAccess, Visitor};
 use serde::{Deserialize, forward_to_deserialize_any};
 
-pub use self::write::{HELD, MARK, to_string};
+use super::{Error, float, special};
 
 /// Levels of arrays and objects. More is no data of an app's, and would not fit on the stack.
 const DEPTH_MAX: u8 = 128;
-
-/// What is no JSON, or not the JSON that is asked for.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{0}")]
-pub struct Error(String);
-
-impl serde::de::Error for Error {
-    fn custom<T: fmt::Display>(message: T) -> Self {
-        Self(message.to_string())
-    }
-
-    /// Without the value: serde's own words would bring in how a double is written, in several ways.
-    fn invalid_type(found: Unexpected<'_>, wanted: &dyn Expected) -> Self {
-        Self(format!("expected {wanted}, found {}", kind_of(found)))
-    }
-
-    fn invalid_value(found: Unexpected<'_>, wanted: &dyn Expected) -> Self {
-        Self::invalid_type(found, wanted)
-    }
-}
-
-fn kind_of(value: Unexpected<'_>) -> &'static str {
-    match value {
-        Unexpected::Bool(_) => "a boolean",
-        Unexpected::Unsigned(_) | Unexpected::Signed(_) | Unexpected::Float(_) => "a number",
-        Unexpected::Str(_) | Unexpected::Char(_) => "a text",
-        Unexpected::Unit | Unexpected::Option => "null",
-        Unexpected::Seq => "an array",
-        Unexpected::Map => "an object",
-        _ => "something else",
-    }
-}
-
-impl serde::ser::Error for Error {
-    fn custom<T: fmt::Display>(message: T) -> Self {
-        Self(message.to_string())
-    }
-}
 
 /// The value that a text says.
 pub fn from_str<'t, T: Deserialize<'t>>(text: &'t str) -> Result<T, Error> {
@@ -161,17 +114,15 @@ impl<'t> Reader<'t> {
         let bytes = self.text.as_bytes();
         let (mut at, mut is_plain) = (begin + 1, true);
         loop {
+            at = bytes.get(at..).and_then(special).map_or(bytes.len(), |plain| at + plain);
             match bytes.get(at) {
                 Some(b'"') => break,
-                Some(b'\\') => {
-                    is_plain = false;
-                    at += 1;
-                }
-                Some(0..0x20) => is_plain = false,
-                Some(_) => {}
+                // What follows is no end.
+                Some(b'\\') => at += 2,
+                Some(_) => at += 1,
                 None => return Err(Error("a text does not end".to_owned())),
             }
-            at += 1;
+            is_plain = false;
         }
         self.at = at + 1;
         if is_plain {
@@ -491,8 +442,9 @@ impl<'t> VariantAccess<'t> for Variant<'_, 't> {
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
-    use serde_json::{Value, json};
+    use serde_json::Value;
 
+    use super::super::tests::any_value;
     use super::*;
 
     #[derive(Debug, PartialEq, Deserialize)]
@@ -588,23 +540,6 @@ mod tests {
         assert!(from_str::<serde::de::IgnoredAny>(&deep(100_000)).is_err());
         // What is left behind on one level counts on none.
         assert!(from_str::<Value>(&format!("[{}]", vec![deep(3); 200].join(","))).is_ok());
-    }
-
-    pub(super) fn any_value() -> impl Strategy<Value = Value> {
-        let leaf = prop_oneof![
-            Just(Value::Null),
-            any::<bool>().prop_map(Value::from),
-            any::<i64>().prop_map(Value::from),
-            any::<u64>().prop_map(Value::from),
-            any::<f64>().prop_map(Value::from),
-            ".{0,8}".prop_map(Value::from),
-        ];
-        leaf.prop_recursive(4, 40, 6, |inner| {
-            prop_oneof![
-                prop::collection::vec(inner.clone(), 0..6).prop_map(Value::from),
-                prop::collection::btree_map(".{0,4}", inner, 0..6).prop_map(|members| json!(members)),
-            ]
-        })
     }
 
     proptest! {
