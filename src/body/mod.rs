@@ -44,7 +44,7 @@ extern "C" {
         version: Option<f64>,
     ) -> u32;
     #[wasm_bindgen(js_name = recordsOf)]
-    fn records_of(numbers: &[u32], ids: &str, sync_ids: &str, facts: &[f64]) -> Vec<u32>;
+    fn records_of(numbers: &[u32], ids: &str, sync_ids: &str, facts: &[f64]) -> Option<Vec<u32>>;
     #[wasm_bindgen(js_name = outlines)]
     fn outlines(numbers: &[u32], names: &Array, kinds: &mut [u8]) -> Option<Array>;
     #[wasm_bindgen(js_name = column)]
@@ -317,9 +317,9 @@ impl Body for JsBody {
     }
 
     fn records(rows: &[(&Self, &str, SyncMetadata)]) -> Vec<Self> {
-        // An id is whatever the server says: one with a line's end in it is made the long way. So are a few records.
-        if rows.len() < BATCH_MIN || rows.iter().any(|(_, id, _)| id.contains('\n')) {
-            return rows.iter().map(|(body, id, metadata)| body.record(id, metadata)).collect();
+        let one_by_one = || rows.iter().map(|(body, id, metadata)| body.record(id, metadata)).collect();
+        if rows.len() < BATCH_MIN {
+            return one_by_one();
         }
         let bodies: Vec<u32> = rows.iter().map(|(body, _, _)| body.number()).collect();
         let lines = |lines: &mut dyn Iterator<Item = &str>| lines.collect::<Vec<_>>().join("\n");
@@ -339,7 +339,11 @@ impl Body for JsBody {
                 or_nan(metadata.version),
             ]);
         }
-        Self::all_numbered(&records_of(&bodies, &ids, &sync_ids, &facts))
+        match records_of(&bodies, &ids, &sync_ids, &facts) {
+            Some(records) => Self::all_numbered(&records),
+            // An id is whatever the server says: one has a line's end in it.
+            None => one_by_one(),
+        }
     }
 
     fn to_json(&self) -> String {

@@ -323,10 +323,11 @@ const statuses = ['synced', 'modified', 'pending_upload', 'conflict']
 /**
  * Many records at once: a call from WebAssembly, and each string that it carries, costs more than making a record.
  * `ids` holds a line for each, and so does `syncIds`, which is empty where none has one; `facts` holds status, when
- * it changed here and there, whether it is deleted, and the version, where NaN is none.
+ * it changed here and there, whether it is deleted, and the version, where NaN is none. Gives nothing where an id has several lines.
  */
 export function recordsOf(numbers, ids, syncIds, facts) {
   const [idOf, syncIdOf] = [ids.split('\n'), syncIds === '' ? [] : syncIds.split('\n')]
+  if (idOf.length !== numbers.length) return undefined
   const records = new Uint32Array(numbers.length)
   for (let at = 0, from = 0; at < numbers.length; at++, from += 5) {
     const record = recordFrom(

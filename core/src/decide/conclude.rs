@@ -110,7 +110,7 @@ impl<B: Body> Meeting<B> {
         // What a person or a function made is checked as a write is.
         let definition = check::table(draft.schema(), &self.table)?;
         check::part(definition, data.outline(&definition.field_names), &unset)?;
-        let needed = parents(draft, &self.table, &data)?;
+        let needed = parents(draft, check::table(draft.schema(), &self.table)?, &data)?;
         let data = data.patched(&self.derived, &[]);
         let merged = Some(B::of_fields(&merge.merged));
         let contests = merge.contests;

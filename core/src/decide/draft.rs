@@ -123,6 +123,11 @@ impl<'s, B: Body> Draft<'s, B> {
         self.changes
     }
 
+    /// So many more changes are about to be put.
+    pub(super) fn reserve(&mut self, more: usize) {
+        self.changes.reserve(more);
+    }
+
     #[must_use]
     pub fn mark(&self) -> Mark {
         Mark(self.changes.len())

@@ -155,7 +155,7 @@ pub(super) fn retry<B: Body>(
         edit(draft, &mut fresh, &changes.cloned().unwrap_or_else(B::empty), unset)?;
     } else {
         // What it refers to may have gone since it was rolled back.
-        let needed = parents(draft, table, &fresh.data)?;
+        let needed = parents(draft, check::table(draft.schema(), table)?, &fresh.data)?;
         add(&mut fresh.dependencies, &needed);
     }
     let fresh_id = fresh.id.clone();
@@ -275,7 +275,8 @@ fn edit<B: Body>(
         .flatten()
         .collect();
     mutation.dependencies.retain(|id| draft.mutation(id).is_some() && !parents_before.contains(id));
-    add(&mut mutation.dependencies, &parents(draft, &table, &data)?);
+    let definition = check::table(draft.schema(), &table)?;
+    add(&mut mutation.dependencies, &parents(draft, definition, &data)?);
     mutation.data = data;
     Ok(())
 }

@@ -52,6 +52,8 @@ pub(super) fn create_all<B: Body>(
     options: &WriteOptions,
 ) -> Result<Vec<Id>, Error> {
     let definition = check::table(draft.schema(), table)?;
+    // A record and a mutation each.
+    draft.reserve(records.len() * 2);
     let create = |(at, (data, outline)): (usize, (&B, Outline))| {
         let created = check::whole(definition, outline)
             .and_then(|fields| create_checked(draft, writing, table, definition, data, &fields, options));
@@ -70,7 +72,7 @@ fn create_checked<B: Body>(
     options: &WriteOptions,
 ) -> Result<Id, Error> {
     let data = draft.resolved(table, data.clone());
-    let mut dependencies = parents(draft, table, &data)?;
+    let mut dependencies = parents(draft, definition, &data)?;
     add(&mut dependencies, &options.depends_on);
     let id: Id = match definition.ids {
         Ids::Temporary => writing.temporary_id(table),
@@ -101,7 +103,7 @@ pub(super) fn update<B: Body>(
     if fields.is_empty() && unset.is_empty() {
         return Ok(id);
     }
-    let mut dependencies = parents(draft, table, &changes)?;
+    let mut dependencies = parents(draft, definition, &changes)?;
     add(&mut dependencies, &options.depends_on);
     let named: Vec<&str> = fields.iter().copied().chain(unset.iter().map(String::as_str)).collect();
     let priority = options.priority.unwrap_or_else(|| definition.priority.of(named.iter().copied()));
@@ -194,10 +196,9 @@ pub(super) fn is_placed(table: &Table, field: &str) -> bool {
 }
 
 /// Checks that every parent is there; the mutations that create those that the server does not know yet.
-pub(super) fn parents<B: Body>(draft: &Draft<'_, B>, table: &Id, data: &B) -> Result<Vec<Id>, Error> {
-    let definition = check::table(draft.schema(), table)?;
+pub(super) fn parents<B: Body>(draft: &Draft<'_, B>, table: &Table, data: &B) -> Result<Vec<Id>, Error> {
     let mut dependencies = Vec::new();
-    for (field, reference) in &definition.references {
+    for (field, reference) in &table.references {
         let Some(parent_id) = data.text(field) else { continue };
         let parent: Id = reference.table.as_str().into();
         let Some(record) = draft.live(&parent, &parent_id) else {
