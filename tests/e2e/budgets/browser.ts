@@ -61,6 +61,17 @@ export async function countInBrowser(t: Teardown): Promise<Measured> {
   measured['the first get of 10,000'] = await large.count('get')
   await large.close()
 
+  const offline = await device(world, 'offline')
+  await offline.count('open')
+  await offline.count('create 5,000')
+  await offline.count('upkeep')
+  await offline.count('create 5,000')
+  await offline.count('upkeep')
+  await offline.reload()
+  measured['open with 10,000 queued'] = await offline.count('open')
+  measured['the first get of 10,000 queued'] = await offline.count('get')
+  await offline.close()
+
   if (world.failures.length > 0) throw new Error(world.failures.join('; '))
   return measured
 }

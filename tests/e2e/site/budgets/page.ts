@@ -10,10 +10,16 @@ standStill()
 Object.defineProperty(Navigator.prototype, 'onLine', { get: () => false })
 
 let db: Database<typeof schema>
-let ids: readonly string[] = []
+/** Of the records that were written or read last, also before this page was loaded anew. */
+let ids = JSON.parse(sessionStorage.getItem('ids') ?? '[]') as readonly string[]
 
 const items = () => db.tables.items
 const id = (n: number) => ids[n] ?? ''
+
+function remember(records: readonly { readonly id: string }[]): void {
+  ids = records.map(record => record.id)
+  sessionStorage.setItem('ids', JSON.stringify(ids))
+}
 
 async function sync(): Promise<void> {
   const { error } = await db.sync()
@@ -21,7 +27,7 @@ async function sync(): Promise<void> {
 }
 
 async function create(count: number): Promise<void> {
-  ids = (await items().createMany(makeItems(count))).map(item => item.id)
+  remember(await items().createMany(makeItems(count)))
 }
 
 /** Each can be counted; some are there to prepare others. */
@@ -42,12 +48,14 @@ const operations = {
   'create 1,000': () => create(1_000),
   'create 5,000': () => create(5_000),
   async 'read all'(): Promise<void> {
-    ids = (await items().query({})).map(item => item.id)
+    remember(await items().query({}))
   },
   update: () => items().update(id(7), { status: 'blocked' }),
   'update 100': () => Promise.all(ids.slice(0, 100).map(one => items().update(one, { progress: 100 }))),
   delete: () => items().delete(id(8)),
-  get: () => items().get(id(9)),
+  async get(): Promise<void> {
+    if ((await items().get(id(9))) === undefined) throw new Error('it is not there')
+  },
   query: () => items().query({ index: 'group_id', equals: 'group-3' }),
   'query again': () => items().query({ index: 'group_id', equals: 'group-4' }),
   /** What the engine does by itself in time. */
