@@ -501,16 +501,16 @@ function parseAnswer(text) {
 }
 
 /** An answer without its bodies, as text in which each is its place in the list beside: `[outline, bodies]`. */
-export const outlineOf = text => outlined(parseAnswer(text))
+export const outlineOf = text => outlined(parseAnswer(text), text)
 
-function outlined(answer) {
+function outlined(answer, text) {
   const bodies = []
   for (const row of rowsIn(answer))
     if (typeof row === 'object' && row !== null && hasOwn(row, 'data')) {
       if (!isObject(row.data)) throw new TypeError("a record's fields are not an object")
       row.data = bodies.push(row.data) - 1
     }
-  return [jsonOf(answer), holdAll(bodies)]
+  return [bodies.length === 0 ? text : jsonOf(answer), holdAll(bodies)]
 }
 
 /** Where the protocol has a record: in a page, and with a result. */
@@ -528,7 +528,7 @@ function rowsIn(answer) {
 export function pageOf(text) {
   const page = parseAnswer(text)
   const rows = page?.entities
-  if (!Array.isArray(rows) || !rows.every(isRow)) return outlined(page)
+  if (!Array.isArray(rows) || !rows.every(isRow)) return outlined(page, text)
   const tables = []
   const facts = new Float64Array(rows.length * 3)
   for (let at = 0; at < rows.length; at++) {
