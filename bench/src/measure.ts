@@ -22,7 +22,7 @@ export interface Plan {
   readonly fewRounds: number
   /** In how many of them the peers take part: they are slow, and what is told of them is a ratio to raw in the same round. */
   readonly peerRounds: number
-  /** Called after each round with what there is by then: a run that is cut short has not been for nothing. */
+  /** Called after each part of a round with what there is by then: a run that is cut short has not been for nothing. */
   readonly keep: (results: Results) => Promise<void>
   /** Absent: all of them. */
   readonly parts: readonly string[] | undefined
@@ -126,6 +126,12 @@ export async function measureAll(plan: Plan): Promise<Results> {
     webkit: others.webkit.samples.all,
     failures,
   })
+  const ended = async (number: number, part: string): Promise<void> => {
+    say(
+      `round ${number} of ${rounds}${number === 0 ? ' (warm-up, dropped)' : ''}, ${part}, ${minutes().toFixed(1)} minutes`,
+    )
+    if (number > 0) await plan.keep(results(number))
+  }
   for (let number = 0; number <= rounds; number += 1) {
     const isFew = number > 0 && number <= fewRounds
     if (wantsPart('chromium')) {
@@ -141,23 +147,30 @@ export async function measureAll(plan: Plan): Promise<Results> {
         await guarded('pages', () => pagesRound(few))
         if (mine !== undefined) await guarded('worker', () => workerRound(round, mine))
       }
+      await ended(number, 'chromium')
     }
     if (wantsPart('throttled') && isFew) {
       const round = new Round(slow, number, 'slow', throttling)
       await guarded('throttled, warm', () => warmRound(round, false))
       await guarded('throttled, cold', () => coldRound(round, 0))
       if (mine !== undefined) await guarded('throttled, targets', () => targetsRound(round, mine))
+      await ended(number, 'throttled')
     }
     for (const browser of ['firefox', 'webkit'] as const)
-      if (wantsPart(browser) && isFew)
+      if (wantsPart(browser) && isFew) {
         await guarded(browser, async () => {
           browsers[browser] = await otherRound(new Round(others[browser], number, browser), browser)
         })
-    if (wantsPart('growth') && mine !== undefined && isFew)
+        await ended(number, browser)
+      }
+    if (wantsPart('growth') && mine !== undefined && isFew) {
       await guarded('growth', () => growthRound(new Round(grown, number), mine))
-    if (wantsPart('first-sync') && isFew) await firstSync(number)
-    say(`round ${number} of ${rounds}${number === 0 ? ' (warm-up, dropped)' : ''}, ${minutes().toFixed(1)} minutes`)
-    if (number > 0) await plan.keep(results(number))
+      await ended(number, 'growth')
+    }
+    if (wantsPart('first-sync') && isFew) {
+      await firstSync(number)
+      await ended(number, 'first sync')
+    }
   }
   await wire?.close()
   return results(rounds)
