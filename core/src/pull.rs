@@ -1,11 +1,18 @@
 //! What is pulled together: each table by exactly one set, which has one cursor and goes in one request.
 //!
-//! Tables with the same interval and the same scope form a set. Sets that refer to no table of another one are pulled side by side,
-//! those that do after what they refer to: a child's row then finds its parent here. A circle of sets is entered at its first
-//! name, and what is missing then comes right after.
+//! Tables with the same interval, scope and priority form a set. Sets that refer to no table of another one are pulled side by side,
+//! those that do after what they refer to: a child's row then finds its parent here. Of those that could be pulled next, the ones of
+//! the highest priority are; whatever they refer to has theirs. A circle of sets is entered at its first name, and what is missing
+//! then comes right after.
 
 use crate::sorted::{SortedMap, SortedSet};
-use crate::{body::Body, log::entry::Id, schema::Schema, state::State, table::Table};
+use crate::{
+    body::Body,
+    log::entry::Id,
+    schema::{Priority, Schema},
+    state::State,
+    table::Table,
+};
 
 /// Tables that are pulled with one cursor.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,31 +38,31 @@ impl Plan {
     /// The sets of a schema. `scope`: of all tables, whatever the schema says.
     #[must_use]
     pub fn new(schema: &Schema, scope: Option<&str>) -> Self {
-        let mut groups: SortedMap<(u64, Option<&str>), Vec<Id>> = SortedMap::new();
+        let mut groups: SortedMap<(u64, Option<&str>, Priority), Vec<Id>> = SortedMap::new();
         for (name, table) in &schema.tables {
             let scope = scope.or(table.pull.scope.as_deref());
-            groups.entry((table.pull.every_ms, scope)).or_default().push(name.as_str().into());
+            let rule = (table.pull.every_ms, scope, table.pull.priority);
+            groups.entry(rule).or_default().push(name.as_str().into());
         }
-        let mut waiting: SortedMap<Id, Set> = groups
-            .into_iter()
-            .map(|((every_ms, scope), tables)| {
-                // Neither a comma nor an `@` occurs in a name.
-                let suffix = scope.map(|scope| format!("@{scope}")).unwrap_or_default();
-                let key: Id = format!("{}{suffix}", tables.join(",")).into();
-                (key.clone(), Set { key, tables, scope: scope.map(Id::from), every_ms })
-            })
-            .collect();
+        let mut priorities: SortedMap<Id, Priority> = SortedMap::new();
+        let mut waiting: SortedMap<Id, Set> = SortedMap::new();
+        for ((every_ms, scope, priority), tables) in groups {
+            // Neither a comma nor an `@` occurs in a name.
+            let suffix = scope.map(|scope| format!("@{scope}")).unwrap_or_default();
+            let key: Id = format!("{}{suffix}", tables.join(",")).into();
+            priorities.insert(key.clone(), priority);
+            waiting.insert(key.clone(), Set { key, tables, scope: scope.map(Id::from), every_ms });
+        }
+        let parents: SortedMap<Id, SortedSet<Id>> =
+            waiting.values().map(|set| (set.key.clone(), parents_of(schema, set, &waiting))).collect();
+        lend(&mut priorities, &parents);
         let mut levels = Vec::new();
         while let Some(first) = waiting.keys().next().cloned() {
-            let pending: SortedSet<&Id> = waiting.values().flat_map(|set| &set.tables).collect();
-            let depends = |set: &Set| {
-                let references =
-                    set.tables.iter().flat_map(|table| schema.tables[&**table].references.values());
-                let mut parents = references.map(|reference| Id::from(reference.table.as_str()));
-                parents.any(|parent| !set.tables.contains(&parent) && pending.contains(&parent))
-            };
+            let is_ready = |key: &&Id| !parents[*key].iter().any(|parent| waiting.contains_key(parent));
+            let ready: Vec<Id> = waiting.keys().filter(is_ready).cloned().collect();
+            let highest = ready.iter().map(|key| priorities[key]).max();
             let mut level: Vec<Id> =
-                waiting.values().filter(|set| !depends(set)).map(|set| set.key.clone()).collect();
+                ready.into_iter().filter(|key| Some(priorities[key]) == highest).collect();
             if level.is_empty() {
                 level.push(first);
             }
@@ -73,6 +80,34 @@ impl Plan {
     #[must_use]
     pub fn set_of(&self, table: &str) -> Option<&Set> {
         self.sets().find(|set| set.tables.iter().any(|name| **name == *table))
+    }
+}
+
+/// The other sets that a set refers to.
+fn parents_of(schema: &Schema, set: &Set, sets: &SortedMap<Id, Set>) -> SortedSet<Id> {
+    let references = set.tables.iter().flat_map(|table| schema.tables[&**table].references.values());
+    let tables: SortedSet<Id> = references.map(|reference| reference.table.as_str().into()).collect();
+    let is_parent = |other: &&Set| {
+        other.key != set.key && other.tables.iter().any(|table| tables.iter().any(|known| known == table))
+    };
+    sets.values().filter(is_parent).map(|parent| parent.key.clone()).collect()
+}
+
+/// What a set refers to is as urgent as the set.
+fn lend(priorities: &mut SortedMap<Id, Priority>, parents: &SortedMap<Id, SortedSet<Id>>) {
+    loop {
+        let mut lent = Vec::new();
+        for (key, parents) in parents {
+            let urgent = |parent: &&Id| priorities[*parent] < priorities[key];
+            lent.extend(parents.iter().filter(urgent).map(|parent| (parent.clone(), priorities[key])));
+        }
+        if lent.is_empty() {
+            return;
+        }
+        for (parent, priority) in lent {
+            let own = priorities.entry(parent).or_insert(priority);
+            *own = (*own).max(priority);
+        }
     }
 }
 
@@ -154,6 +189,20 @@ mod tests {
         assert_eq!(plan.set_of("f").unwrap().every_ms, 86_400_000);
         let flat = Plan::new(&schema, Some("mine"));
         assert_eq!(keys(&flat), [vec!["d@mine"], vec!["a,b,c@mine"], vec!["e,f@mine"]]);
+    }
+
+    #[test]
+    fn what_is_urgent_comes_first_with_what_it_refers_to() {
+        let of = |priority: &str| json!({ "priority": priority });
+        let schema = schema(&json!({
+            "a": table(&[], &of("low")),
+            "notes": table(&["tasks"], &of("medium")),
+            "projects": table(&[], &of("low")),
+            "tasks": table(&["projects"], &of("critical")),
+            "tools": table(&[], &of("high")),
+            "words": table(&[], &json!({})) }));
+        let expected = [vec!["a,projects"], vec!["tasks"], vec!["tools"], vec!["notes,words"]];
+        assert_eq!(keys(&Plan::new(&schema, None)), expected);
     }
 
     #[test]

@@ -33,6 +33,8 @@ export interface TableDocument {
     readonly everyMs?: number
     /** The scope of which it is pulled; without one, all of it. */
     readonly scope?: string
+    /** What is more urgent (`medium` by default) is pulled before the rest, with the tables that it refers to: of a first sync the first screen's. */
+    readonly priority?: Priority
   }
   /** Keys that two records seldom share by intent: when a second one comes, the activity tells of it. */
   readonly alike?: readonly (string | readonly string[])[]

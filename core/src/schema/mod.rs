@@ -89,12 +89,20 @@ pub struct Table {
 }
 
 /// How a table is pulled.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PullRule {
     /// Not again before this long after the last time, in milliseconds, unless somebody asks; 0: with every pass.
     pub every_ms: u64,
     /// The scope of which it is pulled; `None`: all of it.
     pub scope: Option<String>,
+    /// What is more urgent is pulled before the rest, with what it refers to.
+    pub priority: Priority,
+}
+
+impl Default for PullRule {
+    fn default() -> Self {
+        Self { every_ms: 0, scope: None, priority: Priority::Medium }
+    }
 }
 
 /// A field's type.

@@ -192,7 +192,7 @@ fn term(value: &Value, path: &str, field: Field) -> Parsed<Term> {
 fn pull_rule(value: Option<&Value>, path: &str) -> Parsed<PullRule> {
     let Some(value) = value else { return Ok(PullRule::default()) };
     let map = object(value, path)?;
-    only(map, path, &["everyMs", "scope"])?;
+    only(map, path, &["everyMs", "scope", "priority"])?;
     let every_ms = match map.get("everyMs") {
         None => 0,
         Some(value) => match whole(value) {
@@ -205,7 +205,10 @@ fn pull_rule(value: Option<&Value>, path: &str) -> Parsed<PullRule> {
         Some(Value::String(scope)) => Some(scope.clone()),
         Some(_) => return error(&at(path, "scope"), "must be the name of a scope"),
     };
-    Ok(PullRule { every_ms, scope })
+    let rule = PullRule::default();
+    let priority =
+        map.get("priority").map_or(Ok(rule.priority), |word| self::priority(word, &at(path, "priority")))?;
+    Ok(PullRule { every_ms, scope, priority })
 }
 
 /// A JavaScript host hands over doubles: 1.0 is the integer 1.

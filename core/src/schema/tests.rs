@@ -223,7 +223,10 @@ fn a_scope_knows_what_leads_to_its_filters() {
     assert!(scope.hangs_on("phases", "project_id") && scope.hangs_on("tasks", "phase_id"));
     assert!(scope.hangs_on("tasks", "parent"), "by a record of the same table");
     assert!(!scope.hangs_on("tasks", "tool_id") && !scope.ways.contains_key("tools"));
-    assert_eq!(schema.tables["tasks"].pull, PullRule { every_ms: 900_000, scope: Some("mine".into()) });
+    assert_eq!(
+        schema.tables["tasks"].pull,
+        PullRule { every_ms: 900_000, scope: Some("mine".into()), ..PullRule::default() }
+    );
     assert_eq!(schema.tables["tools"].pull, PullRule::default());
 }
 
@@ -275,6 +278,7 @@ fn scopes_and_pulls_are_checked_where_they_are_written() {
     assert_eq!(set("/scopes/mine/projects/status", json!(["a", 7])), "scopes.mine.projects.status[1]");
     assert_eq!(set("/tables/tasks/pull/everyMs", json!(-1)), "tables.tasks.pull.everyMs");
     assert_eq!(set("/tables/tasks/pull/everyMs", json!("1 s")), "tables.tasks.pull.everyMs");
+    assert_eq!(set("/tables/tasks/pull", json!({ "priority": "soon" })), "tables.tasks.pull.priority");
     assert_eq!(set("/tables/tasks/pull/scope", json!("yours")), "tables.tasks.pull.scope");
     assert_eq!(set("/tables/tasks/pull", json!({ "every": 1 })), "tables.tasks.pull.every");
     assert_eq!(refused(&|d| d["scopes"]["_all"] = json!({})), "scopes._all");
