@@ -330,15 +330,16 @@ impl Judging<'_> {
                         .is_some_and(|other| other.operation == Operation::Delete && is_of_record(other))
                 })
         });
-        // What the server may have forgotten goes again under a new id, once it is known that it was not applied.
+        // What the server may have forgotten goes again under a new id, once it is known that it was not applied; an update not even
+        // that, where its record is deleted before it goes.
+        let is_renewal = |other: &Mutation<Shared>| {
+            let is_deletion = (mutation.operation, other.operation) == (Operation::Update, Operation::Delete);
+            is_of_record(other) && (other.operation == mutation.operation || is_deletion)
+        };
         let was_renewed = is_expired(mutation)
-            && transitions.iter().any(|other| {
-                other.before.is_none()
-                    && other
-                        .after
-                        .as_ref()
-                        .is_some_and(|other| is_of_record(other) && other.operation == mutation.operation)
-            });
+            && transitions
+                .iter()
+                .any(|other| other.before.is_none() && other.after.as_deref().is_some_and(is_renewal));
         // A create under another id, after one of unknown outcome that had made the record.
         let was_made_before = mutation.operation == Operation::Create
             && self.books.row(&mutation.principal, table, record_id).and_then(Row::now).is_some();
