@@ -123,6 +123,42 @@ pub fn compare(world: &World, context: &Context) {
     world.commons.journal.broken(FOLD, what, &[]);
 }
 
+/// Looks at a few records, each by itself while their tables may not be in memory, and then at the tables: one alone reads as it does
+/// among all others. Which they are is left to chance.
+pub async fn compare_alone(world: &World, context: &Context, chances: &[usize]) {
+    let known: Vec<(Id, Id)> = {
+        context.database.observe();
+        let state = &context.database.shadow.borrow().state;
+        let tables = state.loaded().filter_map(|name| Some((name, state.table(name)?)));
+        let records = tables.flat_map(|(name, table)| table.iter().map(|(id, _)| (name.clone(), id.clone())));
+        let old_names = state.ids.sorted().into_iter();
+        records.chain(old_names.map(|known| (known.table.clone(), known.temporary.clone()))).collect()
+    };
+    let engine = &context.engine;
+    let mut alone = Vec::new();
+    for (table, id) in chances.iter().filter_map(|chance| known.get(chance % known.len().max(1))) {
+        if engine.schema().table(table).is_some()
+            && let Ok(view) = engine.view(table, id).await
+        {
+            alone.push((table, id, view, engine.state().head.clone()));
+        }
+    }
+    if context.load_all().await.is_err() {
+        return;
+    }
+    let state = engine.state();
+    for (table, id, view, _) in alone.iter().filter(|(_, _, _, head)| *head == state.head) {
+        let among = state.table(table).and_then(|held| held.view(&state.resolve(id)));
+        if among != *view {
+            let what = format!(
+                "a context of database {} reads {table}/{id} alone as {view:?} and among others as {among:?}",
+                context.database.number
+            );
+            return world.commons.journal.broken(FOLD, what, &[id]);
+        }
+    }
+}
+
 /// Promise 5: what is still in an outbox waits for something that is parked.
 pub fn everything_else_got_through(world: &World) {
     for device in &world.devices {
