@@ -30,6 +30,7 @@ impl Instance {
         commands: Vec<(Command<JsBody>, Durability)>,
     ) -> Result<Vec<Result<Done, Error>>, Error> {
         self.check_open()?;
+        self.clockwork.note_use();
         let written = self.engine.submit_all(commands);
         if !self.has_remote {
             return written.await;

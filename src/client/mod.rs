@@ -197,6 +197,7 @@ impl Client {
     /// Reads from a table: at once if it is in memory.
     fn read(&self, table: Id, read: impl FnOnce(&Instance) -> Result<JsValue, Error> + 'static) -> Promise {
         let this = Rc::clone(&self.instance);
+        this.clockwork.note_use();
         if this.engine.state().is_loaded(&table) && this.check_open().is_ok() {
             return match read(&this) {
                 Ok(value) => Promise::resolve(&value),

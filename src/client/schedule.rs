@@ -27,9 +27,16 @@ pub(super) struct Clockwork {
     /// When it fires.
     due: Cell<u64>,
     rearming: RefCell<Option<Timeout>>,
+    /// The app has read or written something since the timer last fired.
+    used: Cell<bool>,
 }
 
 impl Clockwork {
+    /// The app reads or writes something.
+    pub(super) fn note_use(&self) {
+        self.used.set(true);
+    }
+
     pub(super) fn stop(&self) {
         self.timer.take();
         self.rearming.take();
@@ -84,6 +91,9 @@ impl Instance {
 
     fn timer_fired(self: &Rc<Self>) {
         self.clockwork.timer.take();
+        if self.clockwork.used.take() {
+            self.clockwork.schedule.borrow_mut().handle_use(now_ms());
+        }
         let may_sync = self.has_remote && online();
         loop {
             let task = self.clockwork.schedule.borrow_mut().poll(self.engine.backlog(), may_sync, now_ms());

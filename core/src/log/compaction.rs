@@ -165,7 +165,7 @@ pub async fn compact<B: Body>(
                 number,
                 run: generation,
                 rows: rows.len(),
-                temporary: rows.iter().any(|row| references::holds_temporary(schema, row)),
+                temporary: references::any_holds_temporary(schema, rows),
                 first: first_record(rows),
             });
             put.push((SegmentKey { keyspace: keyspace.clone(), number }, pack_segment(rows)?));

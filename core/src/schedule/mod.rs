@@ -33,7 +33,11 @@ const WAIT_MS_MAX: u64 = 5 * 60_000;
 /// Before a compaction, long enough for the burst that made it necessary to end. Contexts that saw the same burst begin
 /// at different times: the second one finds little left to do.
 const TIDY_PAUSE_MS: u64 = 300;
-const TIDY_SPREAD_MS: u64 = 1_200;
+const TIDY_SPREAD_MS: u64 = 600;
+/// While the app asks for something now and then, a compaction waits for so long a silence: it would make the answers late.
+const TIDY_SILENCE_MS: u64 = 800;
+/// But no longer than this altogether: a long log makes starts late.
+const TIDY_PATIENCE_MS: u64 = 10_000;
 /// After a compaction that failed.
 const TIDY_RETRY_MS: u64 = 30_000;
 
@@ -84,6 +88,8 @@ pub struct Schedule {
     /// Only if something is still in the outbox then.
     pass_for_unsent_at: Option<u64>,
     compaction_at: Option<u64>,
+    /// When it begins at the latest.
+    compaction_by: u64,
     is_passing: bool,
     is_compacting: bool,
 }
@@ -127,6 +133,14 @@ impl Schedule {
     pub fn handle_long_log(&mut self, now_ms: u64, bits: u64) {
         if self.compaction_at.is_none() && !self.is_compacting {
             self.compaction_at = Some(now_ms + TIDY_PAUSE_MS + bits % TIDY_SPREAD_MS);
+            self.compaction_by = now_ms + TIDY_PATIENCE_MS;
+        }
+    }
+
+    /// The app has read or written something since this was last said, or the schedule last looked at.
+    pub fn handle_use(&mut self, now_ms: u64) {
+        if let Some(at) = &mut self.compaction_at {
+            *at = (*at).max((now_ms + TIDY_SILENCE_MS).min(self.compaction_by));
         }
     }
 

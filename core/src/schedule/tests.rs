@@ -105,6 +105,24 @@ fn compactions_come_one_at_a_time_and_again_after_a_failure() {
 }
 
 #[test]
+fn a_compaction_waits_until_the_app_is_silent_but_not_for_ever() {
+    let mut schedule = Schedule::default();
+    // Nobody wants one.
+    schedule.handle_use(0);
+    assert_eq!(schedule.poll_timeout(), None);
+    schedule.handle_long_log(0, 100);
+    schedule.handle_use(100);
+    assert_eq!(schedule.poll_timeout(), Some(900));
+    assert_eq!(begun_at(&mut schedule, NOTHING, 400), None);
+    for now_ms in (900..9_800).step_by(700) {
+        schedule.handle_use(now_ms);
+        assert_eq!(begun_at(&mut schedule, NOTHING, now_ms), None, "{now_ms}");
+    }
+    schedule.handle_use(9_999);
+    assert_eq!(begun_at(&mut schedule, NOTHING, 10_000), Some(Task::Compaction));
+}
+
+#[test]
 fn a_delivery_ends_when_there_is_nothing_to_send_or_no_use_in_trying() {
     let next = |report: Option<&Report>, outlook| Delivery::default().handle_pass_ended(report, outlook);
     assert_eq!(next(Some(&pushed(2)), IDLE), Step::End);

@@ -8,7 +8,7 @@ use std::rc::Rc;
 use super::ids::IdMap;
 use crate::{
     activity::Activity,
-    body::Body,
+    body::{Body, Scalar},
     ids::is_temporary,
     log::{
         conflict::{Conflict, Settlement},
@@ -149,8 +149,37 @@ pub fn exchange_one<B: Body>(
     holding.fold(None, |exchanged, field| Some(exchanged.as_ref().unwrap_or(data).with_text(&field, server)))
 }
 
+/// Whether one of these stored rows holds a temporary id outside the id map. Records of one table, which most rows are, are looked at
+/// together: a look at each crosses to where its fields are.
+pub fn any_holds_temporary<B: Body>(schema: &Schema, rows: &[Change<B>]) -> bool {
+    let plain = |row| match row {
+        &Change::Record { ref table, ref id, row: Some(ref record) } => Some((table, id, &record.data)),
+        _ => None,
+    };
+    let Some(records) = rows.iter().map(plain).collect::<Option<Vec<_>>>() else {
+        return rows.iter().any(|row| holds_temporary(schema, row));
+    };
+    records.chunk_by(|(table, ..), (next, ..)| table == next).any(|of_one| {
+        let Some(definition) = schema.table(of_one[0].0) else { return true };
+        let bodies: Vec<&B> = of_one.iter().map(|(_, _, data)| *data).collect();
+        let refers = |field: &String| {
+            let texts = B::column(&bodies, field).into_iter();
+            texts.flatten().any(|value| matches!(value, Scalar::String(text) if is_temporary(&text)))
+        };
+        let has_unknown = || {
+            let bodies: Vec<B> = bodies.iter().map(|data| (*data).clone()).collect();
+            let outlines = B::outlines(&bodies, &definition.field_names);
+            let strange = outlines.iter().zip(&bodies).filter(|(outline, _)| outline.unknown.is_some());
+            strange.into_iter().any(|(_, data)| !unknown_fields(definition, data).is_empty())
+        };
+        of_one.iter().any(|(_, id, _)| is_temporary(id))
+            || definition.references.keys().any(refers)
+            || has_unknown()
+    })
+}
+
 /// Whether a stored row holds a temporary id outside the id map.
-pub fn holds_temporary<B: Body>(schema: &Schema, row: &Change<B>) -> bool {
+fn holds_temporary<B: Body>(schema: &Schema, row: &Change<B>) -> bool {
     let in_copy = |table: &Id, id: &Id, copy: &Option<ServerCopy<B>>| {
         copy.as_ref().is_some_and(|copy| holds(schema, table, id, &copy.data))
     };
@@ -253,7 +282,20 @@ mod tests {
 
     #[test]
     fn a_row_is_settled_only_where_nothing_in_it_can_refer_by_a_temporary_id() {
-        let holds = |table, data| holds_temporary(&schema(), &row(table, data));
+        // The same alone, in the middle of others, and among others of which one is gone.
+        let gone = Change::Record { table: "tasks".into(), id: "2".into(), row: None };
+        let holds = |table, data: Value| {
+            let (row, plain) = (row(table, data), row("tasks", json!({ "step_id": "7" })));
+            let holds = holds_temporary(&schema(), &row);
+            for among in [
+                vec![row.clone()],
+                vec![plain.clone(), row.clone(), plain.clone()],
+                vec![plain, gone.clone(), row],
+            ] {
+                assert_eq!(any_holds_temporary(&schema(), &among), holds);
+            }
+            holds
+        };
         assert!(!holds("tasks", json!({ "step_id": "7" })));
         assert!(!holds("tasks", json!({ "step_id": "7", "note": TEMPORARY })), "a text that is no reference");
         assert!(holds("tasks", json!({ "step_id": TEMPORARY })));
