@@ -137,7 +137,7 @@ impl Schedule {
         }
     }
 
-    /// The app has read or written something since this was last said, or the schedule last looked at.
+    /// The app has read or written something of late: a compaction that is due waits for a silence.
     pub fn handle_use(&mut self, now_ms: u64) {
         if let Some(at) = &mut self.compaction_at {
             *at = (*at).max((now_ms + TIDY_SILENCE_MS).min(self.compaction_by));
