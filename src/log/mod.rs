@@ -16,6 +16,7 @@ mod transactions;
 use std::cell::{Cell, RefCell};
 
 use futures_util::future::{OptionFuture, join};
+use gloo_timers::future::TimeoutFuture;
 use indexed_db_futures::database::Database;
 use js_sys::Promise;
 use landfall_core::log::keyspace;
@@ -38,6 +39,9 @@ const MANIFEST: &str = "manifest";
 
 /// How often one call may open the database anew.
 const REOPENS_MAX: u32 = 2;
+
+/// So many segments' texts are written before others run.
+const SEGMENTS_AT_ONCE: usize = 4;
 
 /// One database's log. Other contexts may have it open too.
 pub struct IdbLog {
@@ -173,7 +177,11 @@ impl Log<JsBody> for IdbLog {
     }
 
     async fn swap(&self, swap: Swap<JsBody>) -> Result<bool, StoreError> {
-        let put: Vec<_> = swap.put.iter().map(|(key, segment)| (key_of(key), packed(segment))).collect();
+        let mut put = Vec::with_capacity(swap.put.len());
+        for segments in swap.put.chunks(SEGMENTS_AT_ONCE) {
+            put.extend(segments.iter().map(|(key, segment)| (key_of(key), packed(segment))));
+            TimeoutFuture::new(0).await;
+        }
         let fails_whole = self.fails_whole().await?;
         self.transact(Access::Write, async |database| {
             match transactions::swap(database, &swap, &put, fails_whole).await {

@@ -44,7 +44,7 @@ impl HttpRemote {
             request = request.header("Authorization", &format!("Bearer {token}"));
         }
         let request = match gzip::compressed(&body).await.map_err(|error| network(&error))? {
-            Some(blob) => request.header("Content-Encoding", "gzip").body(blob),
+            Some(buffer) => request.header("Content-Encoding", "gzip").body(buffer),
             None => request.body(body),
         };
         let response = request.map_err(|error| lost(&error))?.send().await.map_err(|error| lost(&error))?;

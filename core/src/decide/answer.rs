@@ -342,7 +342,7 @@ fn apply<B: Body>(
     let table = &mutation.table;
     let id: Id = applied.record_id.as_str().into();
     if mutation.operation == Operation::Create && id != mutation.record_id {
-        exchange_id(draft, writing, table, &mutation.record_id, &id);
+        exchange_id(draft, writing, table, &mutation.record_id, &id, Some(&mutation.id));
     }
     // The exchange may have rewritten it.
     let data = draft.mutation(&mutation.id).map_or_else(|| mutation.data.clone(), |now| now.data.clone());
@@ -403,13 +403,15 @@ fn go_on_from<B: Body>(draft: &mut Draft<'_, B>, table: &Id, id: &Id, base: Base
     settle::settle(draft, table, id);
 }
 
-/// A record gets its server id: it moves there with all that belongs to it, in this one entry.
+/// A record gets its server id: it moves there with all that belongs to it, in this one entry. `answered`: the mutation that is
+/// taken off next.
 pub(super) fn exchange_id<B: Body>(
     draft: &mut Draft<'_, B>,
     writing: &Writing<'_>,
     table: &Id,
     temporary: &Id,
     server: &Id,
+    answered: Option<&Id>,
 ) {
     let mapping = Mapping {
         temporary: temporary.clone(),
@@ -417,7 +419,7 @@ pub(super) fn exchange_id<B: Body>(
         table: table.clone(),
         at: writing.now_ms(),
     };
-    draft.put_mapping(&mapping);
+    draft.put_mapping(&mapping, answered);
     if let Some(record) = draft.record(table, temporary).cloned() {
         draft.put_record(table, temporary, None);
         draft.put_record(table, server, Some(record));

@@ -258,12 +258,15 @@ impl<B: Body> Meeting<B> {
             draft.put_record(&self.table, &self.record_id, None);
             return Ok(());
         }
-        draft.put_mapping(&Mapping {
-            temporary: self.record_id.clone(),
-            server: holder.clone(),
-            table: self.table.clone(),
-            at: writing.now_ms(),
-        });
+        draft.put_mapping(
+            &Mapping {
+                temporary: self.record_id.clone(),
+                server: holder.clone(),
+                table: self.table.clone(),
+                at: writing.now_ms(),
+            },
+            None,
+        );
         draft.put_record(&self.table, &self.record_id, None);
         Ok(())
     }

@@ -453,15 +453,16 @@ impl<'s, B: Body> Draft<'s, B> {
         tables.iter().map(|table| self.stats(table).heard()).sum()
     }
 
-    /// Records an exchange of ids. The mutations in the outbox take the server id here; foreign keys in records take it
-    /// when this entry is folded.
-    pub fn put_mapping(&mut self, mapping: &Mapping) {
+    /// Records an exchange of ids. The mutations in the outbox take the server id here, but for one that leaves it in this
+    /// entry; foreign keys in records take it when this entry is folded.
+    pub fn put_mapping(&mut self, mapping: &Mapping, leaving: Option<&Id>) {
         self.push(Change::Mapping(mapping.clone()));
         let of_record = self.mutations_of(&mapping.table, &mapping.temporary);
         // Who refers to the record by its temporary id depends on the mutation that creates it.
         let creates = of_record.iter().filter(|mutation| mutation.operation == Operation::Create);
         let referring: Vec<_> = creates.flat_map(|create| self.dependents(&create.id)).collect();
-        for mutation in of_record.into_iter().filter(|_| !planted!("update-left-at-temporary-id")) {
+        let moving = of_record.into_iter().filter(|mutation| Some(&mutation.id) != leaving);
+        for mutation in moving.filter(|_| !planted!("update-left-at-temporary-id")) {
             let mut moved = (*mutation).clone();
             moved.record_id = mapping.server.clone();
             self.put_mutation(moved);

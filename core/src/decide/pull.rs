@@ -169,7 +169,7 @@ fn learn_id<B: Body>(
 ) {
     let Some(temporary) = created_as.map(Id::from) else { return };
     if temporary != *id && draft.record(table, &temporary).is_some() {
-        exchange_id(draft, writing, table, &temporary, id);
+        exchange_id(draft, writing, table, &temporary, id, None);
     }
 }
 

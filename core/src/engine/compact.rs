@@ -112,7 +112,10 @@ impl<P: Ports> Engine<P> {
         };
         let asked = entries.iter().filter_map(|(_, entry)| entry.requires);
         let requires = asked.fold(manifest.requires, Requirement::raised_to);
-        let rows = compaction::latest(entries.into_iter().flat_map(|(_, entry)| entry.changes));
+        let pause = async || self.ports.sleep_ms(0).await;
+        let rows =
+            compaction::latest_by_parts(entries.into_iter().flat_map(|(_, entry)| entry.changes), pause)
+                .await;
         let plan = compaction::plan(&manifest, &rows, merge);
         let taken = &plan.taken;
         let keyspaces: Vec<String> =
@@ -131,11 +134,10 @@ impl<P: Ports> Engine<P> {
                     gain += weight(&packed);
                 }
                 segments.insert(key, unpack_segment(&packed).map_err(|error| self.stop(error.into()))?);
-                self.ports.sleep_ms(0).await;
+                pause().await;
             }
         }
         let exchange = |row| references::exchange_in_row(&self.schema, &self.state().ids, row);
-        let pause = async || self.ports.sleep_ms(0).await;
         let material = Material { through, requires, rows, plan, segments };
         let swap = compaction::compact(&manifest, material, &self.schema, exchange, pause).await?;
         // A create is one text in the log and two in segments: to compact what is all of the present makes it larger.
