@@ -19,6 +19,7 @@ use futures_util::future::{OptionFuture, join};
 use gloo_timers::future::TimeoutFuture;
 use indexed_db_futures::database::Database;
 use js_sys::Promise;
+use landfall_core::log::compaction::SEGMENTS_AT_ONCE;
 use landfall_core::log::keyspace;
 use landfall_core::ports::{
     Appended, Durability, Log, Packed, Room, SegmentKey, Snapshot, StoreError, Stored, Swap,
@@ -39,9 +40,6 @@ const MANIFEST: &str = "manifest";
 
 /// How often one call may open the database anew.
 const REOPENS_MAX: u32 = 2;
-
-/// So many segments' texts are written before others run.
-const SEGMENTS_AT_ONCE: usize = 4;
 
 /// One database's log. Other contexts may have it open too.
 pub struct IdbLog {
@@ -179,6 +177,7 @@ impl Log<JsBody> for IdbLog {
     async fn swap(&self, swap: Swap<JsBody>) -> Result<bool, StoreError> {
         let mut put = Vec::with_capacity(swap.put.len());
         for segments in swap.put.chunks(SEGMENTS_AT_ONCE) {
+            // A page that compacts stays responsive.
             put.extend(segments.iter().map(|(key, segment)| (key_of(key), packed(segment))));
             TimeoutFuture::new(0).await;
         }

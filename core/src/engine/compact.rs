@@ -9,7 +9,7 @@ use crate::{
     error::Error,
     log::{
         codec::unpack_segment,
-        compaction::{self, Material},
+        compaction::{self, Material, SEGMENTS_AT_ONCE},
         manifest::SegmentInfo,
         release::Requirement,
     },
@@ -134,7 +134,9 @@ impl<P: Ports> Engine<P> {
                     gain += weight(&packed);
                 }
                 segments.insert(key, unpack_segment(&packed).map_err(|error| self.stop(error.into()))?);
-                pause().await;
+                if segments.len().is_multiple_of(SEGMENTS_AT_ONCE) {
+                    pause().await;
+                }
             }
         }
         let exchange = |row| references::exchange_in_row(&self.schema, &self.state().ids, row);

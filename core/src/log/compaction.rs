@@ -23,8 +23,8 @@ use crate::{
 
 /// From 200 to 1,000 rows in a value are about as fast in all three browsers (DESIGN, "Encoding").
 const ROWS_PER_SEGMENT: usize = 500;
-/// So many rows are folded before others run.
-const ROWS_AT_ONCE: usize = 2_000;
+/// So many segments are read or written before others run. Each pause is a timer, and a hidden tab's timers are slow.
+pub const SEGMENTS_AT_ONCE: usize = 4;
 
 /// The latest row for each key, by keyspace.
 pub type Rows<B> = SortedMap<String, SortedMap<RowKey, Change<B>>>;
@@ -44,7 +44,7 @@ pub async fn latest_by_parts<B>(
     let mut rows = Rows::new();
     let mut changes = changes.into_iter().peekable();
     while changes.peek().is_some() {
-        fold(&mut rows, changes.by_ref().take(ROWS_AT_ONCE));
+        fold(&mut rows, changes.by_ref().take(ROWS_PER_SEGMENT * SEGMENTS_AT_ONCE));
         pause().await;
     }
     rows
@@ -126,8 +126,8 @@ pub struct Material<B> {
     pub segments: SortedMap<SegmentKey, Vec<Change<B>>>,
 }
 
-/// Writes a compaction. `exchange` exchanges the mapped ids in a row; `pause` lets others run, and is called after each
-/// segment that is read or written, so that a page that compacts stays responsive.
+/// Writes a compaction. `exchange` exchanges the mapped ids in a row; `pause` lets others run, and is called after
+/// every few segments, so that a page that compacts stays responsive.
 pub async fn compact<B: Body>(
     manifest: &Manifest,
     material: Material<B>,
@@ -161,7 +161,9 @@ pub async fn compact<B: Body>(
             let into = merged.entry(segment.keyspace.clone()).or_default();
             into.extend(old.into_iter().map(|row| (row.key(), row)));
             delete.push(key);
-            pause().await;
+            if delete.len().is_multiple_of(SEGMENTS_AT_ONCE) {
+                pause().await;
+            }
         } else {
             older_remain.insert(&segment.keyspace);
             next.segments.push(segment.clone());
@@ -185,7 +187,9 @@ pub async fn compact<B: Body>(
                 first: first_record(&rows),
             });
             put.push((SegmentKey { keyspace: keyspace.clone(), number }, pack_segment(&rows)?));
-            pause().await;
+            if put.len().is_multiple_of(SEGMENTS_AT_ONCE) {
+                pause().await;
+            }
         }
     }
     let text = write(&next)?;
