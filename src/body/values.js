@@ -364,9 +364,9 @@ export function get(number, field) {
 export const fieldsOf = number => Object.keys(bodyOf(number))
 
 /** What a field holds: 0 absent, 1 null, 2 boolean, 3 number, 4 string, 5 array, 6 object. */
-function kindIn(body, field) {
-  if (!hasOwn(body, field)) return 0
-  const value = body[field]
+const kindIn = (body, field) => (hasOwn(body, field) ? kindOfValue(body[field]) : 0)
+
+function kindOfValue(value) {
   switch (typeof value) {
     case 'boolean':
       return 2
@@ -382,31 +382,31 @@ function kindIn(body, field) {
 export const kind = (number, field) => kindIn(bodyOf(number), field)
 
 /**
- * The kinds of these fields of each body, one after the other. Gives back, for each body, a field that is none of them: as
+ * The kinds of these fields of each body, one after the other, into `kinds`, which is all 0. Gives back, for each body, a field that is none of them: as
  * `[at, name, …]`, and nothing at all where there is none.
  */
 export function outlines(numbers, names, kinds) {
-  let strange
-  let into = 0
-  for (let at = 0; at < numbers.length; at++) {
+  const mayInherit = Object.keys(Object.prototype).length > 0
+  const strange = []
+  // Most have the same fields in the same order: where the kind of each belongs is looked up for the first of them.
+  const [fields, places] = [[], []]
+  for (let at = 0, from = 0; at < numbers.length; at++, from += names.length) {
     const body = bodyOf(numbers[at])
-    let known = 0
-    for (const name of names) {
-      const found = kindIn(body, name)
-      if (found !== 0) known++
-      kinds[into++] = found
+    let unknown
+    let next = 0
+    for (const field in body) {
+      if (mayInherit && !hasOwn(body, field)) continue
+      if (field !== fields[next]) {
+        fields[next] = field
+        places[next] = names.indexOf(field)
+      }
+      const place = places[next++]
+      if (place < 0) unknown ??= field
+      else kinds[from + place] = kindOfValue(body[field])
     }
-    let fields = 0
-    for (const name in body) if (hasOwn(body, name)) fields++
-    if (fields !== known) {
-      strange ??= []
-      strange.push(
-        at,
-        Object.keys(body).find(key => !names.includes(key)),
-      )
-    }
+    if (unknown !== undefined) strange.push(at, unknown)
   }
-  return strange
+  return strange.length === 0 ? undefined : strange
 }
 
 /**
