@@ -363,9 +363,10 @@ export function get(number, field) {
 
 export const fieldsOf = number => Object.keys(bodyOf(number))
 
-/** What a field holds: 0 absent, 1 null, 2 boolean, 3 number, 4 string, 5 array, 6 object. */
+/** What a field holds: 0 absent, and else as {@link kindOfValue}. */
 const kindIn = (body, field) => (hasOwn(body, field) ? kindOfValue(body[field]) : 0)
 
+/** What a value is: 1 null, 2 boolean, 3 number, 4 string, 5 array, 6 object. */
 function kindOfValue(value) {
   switch (typeof value) {
     case 'boolean':
@@ -382,8 +383,8 @@ function kindOfValue(value) {
 export const kind = (number, field) => kindIn(bodyOf(number), field)
 
 /**
- * The kinds of these fields of each body, one after the other, into `kinds`, which is all 0. Gives back, for each body, a field that is none of them: as
- * `[at, name, …]`, and nothing at all where there is none.
+ * The kinds of these fields of each body, one after the other, into `kinds`, which is all 0. Gives back, for each body, a field
+ * that is none of them: as `[at, name, …]`, and nothing at all where there is none.
  */
 export function outlines(numbers, names, kinds) {
   const mayInherit = Object.keys(Object.prototype).length > 0

@@ -344,8 +344,7 @@ fn apply<B: Body>(
     if mutation.operation == Operation::Create && id != mutation.record_id {
         exchange_id(draft, writing, table, &mutation.record_id, &id, Some(&mutation.id));
     }
-    // The exchange may have rewritten it.
-    let data = draft.mutation(&mutation.id).map_or_else(|| mutation.data.clone(), |now| now.data.clone());
+    let data = mutation.data.clone();
     draft.remove_mutation(&mutation.id);
 
     let base = draft.base(table, &id).cloned();

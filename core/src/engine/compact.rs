@@ -112,7 +112,11 @@ impl<P: Ports> Engine<P> {
         };
         let asked = entries.iter().filter_map(|(_, entry)| entry.requires);
         let requires = asked.fold(manifest.requires, Requirement::raised_to);
-        let pause = async || self.ports.sleep_ms(0).await;
+        let pause = async |segments: usize| {
+            if segments.is_multiple_of(SEGMENTS_AT_ONCE) {
+                self.ports.sleep_ms(0).await;
+            }
+        };
         let rows =
             compaction::latest_by_parts(entries.into_iter().flat_map(|(_, entry)| entry.changes), pause)
                 .await;
@@ -134,9 +138,7 @@ impl<P: Ports> Engine<P> {
                     gain += weight(&packed);
                 }
                 segments.insert(key, unpack_segment(&packed).map_err(|error| self.stop(error.into()))?);
-                if segments.len().is_multiple_of(SEGMENTS_AT_ONCE) {
-                    pause().await;
-                }
+                pause(segments.len()).await;
             }
         }
         let exchange = |row| references::exchange_in_row(&self.schema, &self.state().ids, row);

@@ -23,7 +23,8 @@ use crate::{
 
 /// From 200 to 1,000 rows in a value are about as fast in all three browsers (DESIGN, "Encoding").
 const ROWS_PER_SEGMENT: usize = 500;
-/// So many segments are read or written before others run. Each pause is a timer, and a hidden tab's timers are slow.
+/// So many segments are read or written before others run: about 10 ms of work in a page. Each pause is a timer, and a
+/// hidden tab's timers are slow.
 pub const SEGMENTS_AT_ONCE: usize = 4;
 
 /// The latest row for each key, by keyspace.
@@ -36,16 +37,18 @@ pub fn latest<B>(changes: impl IntoIterator<Item = Change<B>>) -> Rows<B> {
     rows
 }
 
-/// The same, a part at a time: see [`compact`] about `pause`.
+/// The same, a segment's rows at a time: see [`compact`] about `pause`.
 pub async fn latest_by_parts<B>(
     changes: impl IntoIterator<Item = Change<B>>,
-    pause: impl AsyncFn(),
+    pause: impl AsyncFn(usize),
 ) -> Rows<B> {
     let mut rows = Rows::new();
     let mut changes = changes.into_iter().peekable();
+    let mut parts = 0;
     while changes.peek().is_some() {
-        fold(&mut rows, changes.by_ref().take(ROWS_PER_SEGMENT * SEGMENTS_AT_ONCE));
-        pause().await;
+        fold(&mut rows, changes.by_ref().take(ROWS_PER_SEGMENT));
+        parts += 1;
+        pause(parts).await;
     }
     rows
 }
@@ -126,14 +129,14 @@ pub struct Material<B> {
     pub segments: SortedMap<SegmentKey, Vec<Change<B>>>,
 }
 
-/// Writes a compaction. `exchange` exchanges the mapped ids in a row; `pause` lets others run, and is called after
-/// every few segments, so that a page that compacts stays responsive.
+/// Writes a compaction. `exchange` exchanges the mapped ids in a row; `pause` may let others run, so that a page that compacts stays
+/// responsive: it is called after each segment, with how many there were.
 pub async fn compact<B: Body>(
     manifest: &Manifest,
     material: Material<B>,
     schema: &Schema,
     exchange: impl Fn(Change<B>) -> Change<B>,
-    pause: impl AsyncFn(),
+    pause: impl AsyncFn(usize),
 ) -> Result<Swap<B>, CodecError> {
     let Material { through, requires, mut rows, plan, mut segments } = material;
     let generation = manifest.generation + 1;
@@ -161,9 +164,7 @@ pub async fn compact<B: Body>(
             let into = merged.entry(segment.keyspace.clone()).or_default();
             into.extend(old.into_iter().map(|row| (row.key(), row)));
             delete.push(key);
-            if delete.len().is_multiple_of(SEGMENTS_AT_ONCE) {
-                pause().await;
-            }
+            pause(delete.len()).await;
         } else {
             older_remain.insert(&segment.keyspace);
             next.segments.push(segment.clone());
@@ -187,9 +188,7 @@ pub async fn compact<B: Body>(
                 first: first_record(&rows),
             });
             put.push((SegmentKey { keyspace: keyspace.clone(), number }, pack_segment(&rows)?));
-            if put.len().is_multiple_of(SEGMENTS_AT_ONCE) {
-                pause().await;
-            }
+            pause(put.len()).await;
         }
     }
     let text = write(&next)?;
